@@ -1,0 +1,88 @@
+/* fs_priv.h - what the files of the fs layer share. */
+#ifndef S3SAMPLEFS_FS_FS_PRIV_H
+#define S3SAMPLEFS_FS_FS_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/stats.h"
+#include "fs/fsys.h"
+#include "fs/inode.h"
+
+struct fsys {
+	struct views *views;
+	struct stats *stats;
+	const char *config_text;
+	struct inodes *inodes;
+	struct failures *failures;
+	_Atomic bool stopping;
+
+	pthread_mutex_t lock;
+	struct op *ops;            /* lock; requests that wait for an answer */
+};
+
+/* ---- op.c: a request that may have to wait.
+ *
+ * It is answered once, by whoever claims it first: its completion, the
+ * interrupt of its caller, or fsys_stop. The completion always comes, and ends
+ * the op's life whether or not it was the one to answer. */
+struct op {
+	struct op *prev, *next;
+	struct fsys *fs;
+	fuse_req_t req;
+	_Atomic bool claimed;
+	struct inode *inode;       /* what it is about; one reference */
+	char *name;                /* look-ups: the name in the directory, else NULL */
+	uint64_t off;
+	size_t size;
+	void *state;               /* reads: nothing; directories: their handle */
+};
+
+/* NULL: was answered with an error already (no memory, stopping, no inode).
+ * interruptible: an interrupt of the caller answers it with EINTR. */
+struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
+
+/* True: the caller now answers op->req. False: somebody has. */
+bool op_claim(struct op *op);
+void op_free(struct op *op);  /* NULL allowed */
+
+/* Claims, answers with the errno for err, notes the failure, frees. */
+void op_fail(struct op *op, int err, const char *why);
+
+/* ---- failures.c: what went wrong, for .s3samplefs/errors. */
+struct failures *failures_new(void);
+void failures_free(struct failures *f);
+void failures_add(struct failures *f, const char *path, int err, const char *why);
+void failures_text(struct failures *f, struct buf *out);
+
+/* The errno a user sees for an error of the layers below: one of the table in the man page, positive. */
+int errno_for_user(int err);
+
+/* ---- control.c: the files of .s3samplefs. */
+#define CONTROL_DIR ".s3samplefs"
+extern const char *const control_names[];
+int control_find(const char *name);
+void control_text(struct fsys *fs, int control, struct buf *out);
+
+/* ---- ops_*.c: the operations. */
+struct handle {
+	struct view_file *file;    /* a view's file */
+	struct blob *text;         /* a control file, as it was when opened */
+	struct inode *inode;
+};
+
+void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+
+/* The reply to a look-up that found i. */
+void fs_entry(const struct fsys *fs, const struct inode *i, struct fuse_entry_param *ret);
+
+#endif

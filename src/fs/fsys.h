@@ -1,0 +1,28 @@
+/* fsys.h - one mounted filesystem: what the FUSE operations work on. */
+#ifndef S3SAMPLEFS_FS_FSYS_H
+#define S3SAMPLEFS_FS_FSYS_H
+
+#include "fs/fuse.h"
+#include "view/view.h"
+
+struct fsys;
+struct stats;
+
+struct fsys_options {
+	struct views *views;       /* borrowed, like all below */
+	struct stats *stats;
+	const char *config_text;   /* what .s3samplefs/config shows */
+};
+
+/* NULL when out of memory. */
+struct fsys *fsys_new(const struct fsys_options *o);
+void fsys_free(struct fsys *fs);  /* no request under way; NULL allowed */
+
+/* The operations, with struct fsys as userdata. */
+const struct fuse_lowlevel_ops *fsys_ops(void);
+
+/* Answers every waiting request, and every one from now on, with EIO: the
+ * filesystem goes away. Their own completions may still come and do nothing. */
+void fsys_stop(struct fsys *fs);
+
+#endif

@@ -1,0 +1,296 @@
+#include "fs/inode.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "base/stats.h"
+#include "base/text.h"
+
+/* An inode and what only the table looks at. */
+struct record {
+	struct inode inode;       /* first: the two are one */
+	struct inodes *table;
+	/* lock: */
+	UT_hash_handle by_id;
+	UT_hash_handle by_path;   /* only the newest version of a path */
+	uint64_t lookups;         /* the kernel's */
+	bool superseded;
+	char *why;
+};
+
+struct inodes {
+	struct stats *stats;
+	struct timespec mounted;
+	uid_t uid;
+	gid_t gid;
+
+	pthread_mutex_t lock;
+	/* lock: */
+	struct record *ids;
+	struct record *paths;
+	uint64_t next_id;
+};
+
+static struct record *record_of(const struct inode *i) { return (struct record *)(uintptr_t)i; }
+
+static struct record *record_new(struct inodes *t, char *path)
+{
+	struct record *r = calloc(1, sizeof(*r));
+
+	if (!r || !path) {
+		free(r);
+		free(path);
+		return NULL;
+	}
+	r->table = t;
+	r->inode.refs = 1;
+	r->inode.path = path;
+	return r;
+}
+
+static void add_locked(struct inodes *t, struct record *r)
+{
+	r->inode.id = t->next_id++;
+	HASH_ADD(by_id, t->ids, inode.id, sizeof(r->inode.id), r);
+	HASH_ADD_KEYPTR(by_path, t->paths, r->inode.path, strlen(r->inode.path), r);
+	stats_add(t->stats, STAT_inodes, 1);
+}
+
+static void supersede_locked(struct inodes *t, struct record *r)
+{
+	if (r->superseded)
+		return;
+	r->superseded = true;
+	HASH_DELETE(by_path, t->paths, r);
+}
+
+/* Out of the table; the table's reference is the caller's to drop. */
+static void remove_locked(struct inodes *t, struct record *r)
+{
+	HASH_DELETE(by_id, t->ids, r);
+	if (!r->superseded)
+		HASH_DELETE(by_path, t->paths, r);
+	stats_add(t->stats, STAT_inodes, -1);
+}
+
+void inode_unref(struct inode *i)
+{
+	if (!i || atomic_fetch_sub(&i->refs, 1) > 1)
+		return;
+	free(record_of(i)->why);
+	node_unref(i->node);
+	free(i->path);
+	free(record_of(i));
+}
+
+struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns)
+{
+	struct inodes *t = calloc(1, sizeof(*t));
+	struct record *root;
+
+	if (!t)
+		return NULL;
+	t->stats = stats;
+	t->mounted = (struct timespec){ mount_time_ns / 1000000000, mount_time_ns % 1000000000 };
+	t->uid = getuid();
+	t->gid = getgid();
+	t->next_id = 1;
+	pthread_mutex_init(&t->lock, NULL);
+	root = record_new(t, strdup(""));
+	if (!root) {
+		inodes_free(t);
+		return NULL;
+	}
+	root->lookups = 1;
+	root->inode.kind = INODE_ROOT;
+	add_locked(t, root);
+	return t;
+}
+
+void inodes_free(struct inodes *t)
+{
+	struct record *r, *tmp;
+
+	if (!t)
+		return;
+	HASH_ITER(by_id, t->ids, r, tmp) {
+		remove_locked(t, r);
+		inode_unref(&r->inode);
+	}
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+struct inode *inodes_by_id(struct inodes *t, uint64_t id)
+{
+	struct record *r;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_id, t->ids, &id, sizeof(id), r);
+	if (r)
+		atomic_fetch_add(&r->inode.refs, 1);
+	pthread_mutex_unlock(&t->lock);
+	return r ? &r->inode : NULL;
+}
+
+static char *child_path(const struct inode *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", dir->path, dir->path[0] ? "/" : "", name) < 0)
+		return NULL;
+	return path;
+}
+
+static bool same(const struct inode *i, enum inode_kind kind, const struct node *n)
+{
+	if (i->kind != kind)
+		return false;
+	if (kind != INODE_NODE)
+		return true;
+	return i->node->is_dir == n->is_dir && i->node->err == n->err && i->node->size == n->size &&
+	       strcmp(i->node->version, n->version) == 0;
+}
+
+static struct inode *get(struct inodes *t, enum inode_kind kind, int control, const struct inode *dir,
+                         const char *name, struct node *n)
+{
+	char *path = child_path(dir, name);
+	struct record *r, *old;
+
+	if (!path)
+		return NULL;
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_path, t->paths, path, strlen(path), old);
+	if (old && same(&old->inode, kind, n)) {
+		old->lookups++;
+		atomic_fetch_add(&old->inode.refs, 1);
+		pthread_mutex_unlock(&t->lock);
+		free(path);
+		return &old->inode;
+	}
+	r = record_new(t, path);
+	if (r) {
+		r->inode.kind = kind;
+		r->inode.control = control;
+		r->inode.node = n ? node_ref(n) : NULL;
+		r->lookups = 1;
+		if (old)
+			supersede_locked(t, old);
+		add_locked(t, r);
+		atomic_fetch_add(&r->inode.refs, 1);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return r ? &r->inode : NULL;
+}
+
+struct inode *inodes_node(struct inodes *t, const struct inode *dir, const char *name, struct node *n)
+{
+	return get(t, INODE_NODE, 0, dir, name, n);
+}
+
+struct inode *inodes_control(struct inodes *t, enum inode_kind kind, int control, const struct inode *dir,
+                             const char *name)
+{
+	return get(t, kind, control, dir, name, NULL);
+}
+
+void inodes_forget(struct inodes *t, uint64_t id, uint64_t n)
+{
+	struct record *r;
+	bool gone = false;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_id, t->ids, &id, sizeof(id), r);
+	if (r && r->inode.kind != INODE_ROOT) {
+		r->lookups = r->lookups > n ? r->lookups - n : 0;
+		gone = r->lookups == 0;
+		if (gone)
+			remove_locked(t, r);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (gone)
+		inode_unref(&r->inode);
+}
+
+void inodes_supersede(struct inodes *t, struct inode *i)
+{
+	pthread_mutex_lock(&t->lock);
+	/* One that the kernel has forgotten is in no table any more. */
+	if (record_of(i)->lookups > 0)
+		supersede_locked(t, record_of(i));
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inodes_superseded(struct inodes *t, const struct inode *i)
+{
+	bool superseded;
+
+	pthread_mutex_lock(&t->lock);
+	superseded = record_of(i)->superseded;
+	pthread_mutex_unlock(&t->lock);
+	return superseded;
+}
+
+void inodes_set_why(struct inodes *t, struct inode *i, const char *why)
+{
+	char *copy = strdup(why);
+
+	pthread_mutex_lock(&t->lock);
+	free(record_of(i)->why);
+	record_of(i)->why = copy;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inodes_get_why(struct inodes *t, const struct inode *i, char *why, size_t size)
+{
+	pthread_mutex_lock(&t->lock);
+	snprintf(why, size, "%s", record_of(i)->why ? record_of(i)->why : "");
+	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t inode_number(const char *path)
+{
+	uint64_t ino = path[0] ? text_hash64(path, strlen(path)) : 1;
+
+	return ino > 1 || !path[0] ? ino : 2;
+}
+
+static void base_attr(const struct inodes *t, const char *path, bool is_dir, struct stat *ret)
+{
+	*ret = (struct stat){
+		.st_ino = inode_number(path),
+		.st_mode = is_dir ? S_IFDIR | 0555 : S_IFREG | 0444,
+		.st_nlink = is_dir ? 2 : 1,
+		.st_uid = t->uid,
+		.st_gid = t->gid,
+		.st_blksize = 4096,
+		.st_mtim = t->mounted,
+	};
+	ret->st_atim = ret->st_ctim = ret->st_mtim;
+}
+
+void inodes_node_attr(const struct inodes *t, const char *path, const struct node *n, struct stat *ret)
+{
+	base_attr(t, path, n->is_dir, ret);
+	ret->st_size = (off_t)n->size;
+	ret->st_blocks = (blkcnt_t)((n->size + 511) / 512);
+	if (n->mtime_ns > 0) {
+		ret->st_mtim.tv_sec = n->mtime_ns / 1000000000;
+		ret->st_mtim.tv_nsec = n->mtime_ns % 1000000000;
+		ret->st_atim = ret->st_ctim = ret->st_mtim;
+	}
+}
+
+void inodes_attr(const struct inodes *t, const struct inode *i, struct stat *ret)
+{
+	if (i->kind == INODE_NODE)
+		inodes_node_attr(t, i->path, i->node, ret);
+	else
+		base_attr(t, i->path, i->kind != INODE_CONTROL, ret);
+}

@@ -1,0 +1,206 @@
+#include "fs/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "fs/dirops.h"
+#include "fs/fsys.h"
+#include "fs/fuse.h"
+
+/* Requests never block a thread, so a few serve any number. */
+#define THREADS 8u
+#define READ_AHEAD_KB 1024
+
+struct mount {
+	struct fsys *fs;
+	struct fuse_session *mounted;   /* made the mount */
+	struct fuse_session *serving;   /* talks to the kernel; the same one where libfuse needs no help */
+	int fd;                         /* of the serving session, non-blocking */
+	int stop;                       /* eventfd: readable: threads end */
+	int ended;                      /* eventfd: readable: the kernel ended the session */
+	pthread_t threads[THREADS];
+	unsigned n_threads;
+};
+
+static void signal_fd(int fd)
+{
+	const uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void *serve(void *arg)
+{
+	struct mount *m = arg;
+	struct fuse_buf buf = { 0 };
+	struct pollfd fds[] = { { m->fd, POLLIN, 0 }, { m->stop, POLLIN, 0 } };
+
+	for (;;) {
+		int got;
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].revents)
+			break;
+		got = fuse_session_receive_buf(m->serving, &buf);
+		if (got == -EINTR || got == -EAGAIN)
+			continue;
+		if (got <= 0) {
+			signal_fd(m->ended);
+			break;
+		}
+		fuse_session_process_buf(m->serving, &buf);
+	}
+	free(buf.mem);
+	return NULL;
+}
+
+static struct fuse_session *session_new(struct fsys *fs, const char *source, const char *fuse_options)
+{
+	char *options = NULL;
+	struct fuse_session *se = NULL;
+
+	/* Commas and backslashes in the name would end it: they are escaped. */
+	char *name = calloc(2 * strlen(source) + 1, 1);
+	for (size_t i = 0, n = 0; name && source[i]; i++) {
+		if (source[i] == ',' || source[i] == '\\')
+			name[n++] = '\\';
+		name[n++] = source[i];
+	}
+	if (name && asprintf(&options, "fsname=%s,subtype=s3samplefs%s%s", name, fuse_options ? "," : "",
+	                     fuse_options ? fuse_options : "") >= 0) {
+		char *argv[] = { (char *)"s3samplefs", (char *)"-o", options, NULL };
+		struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+
+		se = fuse_session_new(&args, fsys_ops(), sizeof(*fsys_ops()), fs);
+		fuse_opt_free_args(&args);
+	}
+	free(options);
+	free(name);
+	return se;
+}
+
+/* Larger read-ahead makes a row one READ instead of several. The default,
+ * 128 KiB, stays where we may not change it. */
+static void set_read_ahead(const char *mountpoint)
+{
+	struct stat st;
+	char path[96], text[16];
+	int fd, n;
+
+	if (stat(mountpoint, &st) < 0)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
+	n = snprintf(text, sizeof(text), "%d", READ_AHEAD_KB);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, (size_t)n) != n)
+		log_info("reads stay at 128 KiB each: %s can't be set (%s)", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static int start_threads(struct mount *m)
+{
+	while (m->n_threads < THREADS) {
+		int err = pthread_create(&m->threads[m->n_threads], NULL, serve, m);
+		if (err)
+			return m->n_threads > 0 ? 0 : -err;
+		m->n_threads++;
+	}
+	return 0;
+}
+
+int mount_start(struct fsys *fs, const char *mountpoint, const char *source, const char *fuse_options, char *why,
+                struct mount **ret_mount)
+{
+	struct mount *m = calloc(1, sizeof(*m));
+	int err = -ENOMEM, fd;
+
+	snprintf(why, MOUNT_WHY_MAX, "not enough memory");
+	if (!m)
+		return -ENOMEM;
+	m->fs = fs;
+	m->fd = -1;
+	m->stop = eventfd(0, EFD_CLOEXEC);
+	m->ended = eventfd(0, EFD_CLOEXEC);
+	if (m->stop < 0 || m->ended < 0) {
+		err = -errno;
+		goto fail;
+	}
+	m->mounted = session_new(fs, source, fuse_options);
+	if (!m->mounted) {
+		err = -EINVAL;
+		snprintf(why, MOUNT_WHY_MAX, "libfuse refused the mount options");
+		goto fail;
+	}
+	if (fuse_session_mount(m->mounted, mountpoint) != 0) {
+		err = -EIO;
+		snprintf(why, MOUNT_WHY_MAX, "can't mount on %s; is /dev/fuse there, fusermount3 installed, and may we?",
+		         mountpoint);
+		goto fail;
+	}
+	m->serving = m->mounted;
+	m->fd = fuse_session_fd(m->mounted);
+	if (dirops_needed()) {
+		fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
+		m->serving = session_new(fs, source, fuse_options);
+		if (fd < 0 || !m->serving || dirops_attach(m->serving, fd) < 0) {
+			snprintf(why, MOUNT_WHY_MAX, "libfuse can't serve the mount");
+			err = -EIO;
+			goto fail;
+		}
+		m->fd = fd;
+	}
+	/* Whoever of the threads comes too late for a request goes back to waiting. */
+	fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
+	err = start_threads(m);
+	if (err < 0) {
+		snprintf(why, MOUNT_WHY_MAX, "can't start threads: %s", strerror(-err));
+		goto fail;
+	}
+	set_read_ahead(mountpoint);
+	*ret_mount = m;
+	return 0;
+fail:
+	mount_stop(m);
+	return err;
+}
+
+int mount_ended_fd(const struct mount *m)
+{
+	return m->ended;
+}
+
+void mount_stop(struct mount *m)
+{
+	if (!m)
+		return;
+	fsys_stop(m->fs);
+	/* Detaches (lazily); says nothing where it is unmounted already. */
+	if (m->mounted)
+		fuse_session_unmount(m->mounted);
+	if (m->stop >= 0)
+		signal_fd(m->stop);
+	for (unsigned i = 0; i < m->n_threads; i++)
+		pthread_join(m->threads[i], NULL);
+	if (m->serving && m->serving != m->mounted)
+		fuse_session_destroy(m->serving);
+	if (m->mounted)
+		fuse_session_destroy(m->mounted);
+	if (m->stop >= 0)
+		close(m->stop);
+	if (m->ended >= 0)
+		close(m->ended);
+	free(m);
+}

@@ -1,0 +1,145 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "fs/fs_priv.h"
+
+#include <utlist.h>
+
+int errno_for_user(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -EACCES:
+	case -ESTALE:
+	case -EIO:
+	case -ETIMEDOUT:
+	case -EBADMSG:
+	case -ENODATA:
+	case -EROFS:
+	case -EINTR:
+	case -ENOMEM:
+	case -ENOTDIR:
+	case -EISDIR:
+	case -ENAMETOOLONG:
+		return -err;
+	default:
+		return EIO;
+	}
+}
+
+bool op_claim(struct op *op)
+{
+	return !atomic_exchange(&op->claimed, true);
+}
+
+/* Called by libfuse with the request's own lock held: takes none of ours. The
+ * claim keeps the completion from touching the request afterwards. */
+static void interrupted(fuse_req_t req, void *data)
+{
+	if (op_claim(data))
+		fuse_reply_err(req, EINTR);
+}
+
+struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
+{
+	struct fsys *fs = fuse_req_userdata(req);
+	struct op *op;
+	int64_t parked;
+
+	if (atomic_load(&fs->stopping)) {
+		fuse_reply_err(req, EIO);
+		return NULL;
+	}
+	op = calloc(1, sizeof(*op));
+	if (!op) {
+		fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	op->fs = fs;
+	op->req = req;
+	op->inode = inodes_by_id(fs->inodes, ino);
+	if (!op->inode) {
+		fuse_reply_err(req, ESTALE);
+		free(op);
+		return NULL;
+	}
+	pthread_mutex_lock(&fs->lock);
+	DL_APPEND(fs->ops, op);
+	pthread_mutex_unlock(&fs->lock);
+	parked = atomic_fetch_add(&fs->stats->value[STAT_fuse_parked], 1) + 1;
+	stats_max(fs->stats, STAT_fuse_parked_max, parked);
+	if (interruptible)
+		fuse_req_interrupt_func(req, interrupted, op);
+	/* Stopped in between: fsys_stop may have missed it on the list. */
+	if (atomic_load(&fs->stopping)) {
+		op_fail(op, -EIO, "the filesystem is being unmounted");
+		return NULL;
+	}
+	return op;
+}
+
+void op_free(struct op *op)
+{
+	if (!op)
+		return;
+	pthread_mutex_lock(&op->fs->lock);
+	DL_DELETE(op->fs->ops, op);
+	pthread_mutex_unlock(&op->fs->lock);
+	stats_add(op->fs->stats, STAT_fuse_parked, -1);
+	inode_unref(op->inode);
+	free(op->name);
+	free(op);
+}
+
+static void note_failure(struct op *op, int err, const char *why)
+{
+	struct fsys *fs = op->fs;
+	char path[4096];
+
+	stats_add(fs->stats, STAT_fuse_errors, 1);
+	snprintf(path, sizeof(path), "%s%s%s", op->inode->path, op->name && op->inode->path[0] ? "/" : "",
+	         op->name ? op->name : "");
+	if (!op->name)
+		inodes_set_why(fs->inodes, op->inode, why);
+	failures_add(fs->failures, path, errno_for_user(err), why);
+	log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
+}
+
+void op_fail(struct op *op, int err, const char *why)
+{
+	if (!atomic_load(&op->fs->stopping) && err != -ENOENT)
+		note_failure(op, err, why ? why : "no reason known");
+	if (op_claim(op)) {
+		/* Waits for a callback that is running and has lost the claim. */
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		fuse_reply_err(op->req, errno_for_user(err));
+	}
+	op_free(op);
+}
+
+void fsys_stop(struct fsys *fs)
+{
+	struct op *op;
+	fuse_req_t *reqs;
+	size_t n = 0;
+
+	atomic_store(&fs->stopping, true);
+	pthread_mutex_lock(&fs->lock);
+	DL_COUNT(fs->ops, op, n);
+	reqs = calloc(n ? n : 1, sizeof(*reqs));
+	n = 0;
+	/* A claimed request stays ours after the lock is given up. */
+	if (reqs)
+		DL_FOREACH(fs->ops, op)
+			if (op_claim(op))
+				reqs[n++] = op->req;
+	pthread_mutex_unlock(&fs->lock);
+	for (size_t i = 0; i < n; i++) {
+		fuse_req_interrupt_func(reqs[i], NULL, NULL);
+		fuse_reply_err(reqs[i], EIO);
+	}
+	free(reqs);
+}

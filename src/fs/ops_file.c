@@ -1,0 +1,304 @@
+/* ops_file.c - look-ups and files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "fs/fs_priv.h"
+
+#define CONTROL_MAX ((size_t)4 << 20)  /* bytes of a control file */
+#define FOREVER 1e6                    /* seconds; attributes of one version never change */
+#define IOV_MOST 512u                  /* parts of one reply; beyond it they are copied together */
+
+static double seconds(uint64_t ms)
+{
+	return ms / 1000 > FOREVER ? FOREVER : (double)ms / 1000;
+}
+
+void fs_entry(const struct fsys *fs, const struct inode *i, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .ino = i->id, .attr_timeout = FOREVER, .entry_timeout = FOREVER };
+	inodes_attr(fs->inodes, i, &ret->attr);
+	if (i->kind == INODE_CONTROL)
+		ret->attr_timeout = 0;
+	if (i->kind != INODE_NODE)
+		return;
+	if (i->node->err)
+		ret->attr_timeout = 0;
+	if (!i->node->is_dir || i->node->path[0])
+		ret->entry_timeout = seconds(i->node->ttl_ms);
+}
+
+/* Answers with an inode; the kernel's count is given back if the kernel doesn't
+ * hear of it. */
+static void reply_inode(struct op *op, struct inode *i)
+{
+	struct fsys *fs = op->fs;
+	struct fuse_entry_param e;
+	bool told = false;
+
+	if (!i) {
+		op_fail(op, -ENOMEM, "not enough memory for an inode");
+		return;
+	}
+	fs_entry(fs, i, &e);
+	if (op_claim(op)) {
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		told = fuse_reply_entry(op->req, &e) == 0;
+	}
+	if (!told)
+		inodes_forget(fs->inodes, i->id, 1);
+	inode_unref(i);
+	op_free(op);
+}
+
+/* A name that isn't there: worth remembering in the kernel for ttl_ms. */
+static void reply_absent(struct op *op, uint64_t ttl_ms)
+{
+	const struct fuse_entry_param e = { .ino = 0, .entry_timeout = seconds(ttl_ms) };
+
+	if (op_claim(op)) {
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		if (ttl_ms > 0)
+			fuse_reply_entry(op->req, &e);
+		else
+			fuse_reply_err(op->req, ENOENT);
+	}
+	op_free(op);
+}
+
+static void lookup_answer(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms)
+{
+	struct op *op = arg;
+	struct inode *i;
+
+	if (err == -ENOENT) {
+		reply_absent(op, ttl_ms);
+		return;
+	}
+	if (err) {
+		op_fail(op, err, why);
+		return;
+	}
+	i = inodes_node(op->fs->inodes, op->inode, op->name, n);
+	if (i && n->err)
+		inodes_set_why(op->fs->inodes, i, n->why ? n->why : "");
+	reply_inode(op, i);
+}
+
+static void lookup_in_root(struct op *op)
+{
+	struct fsys *fs = op->fs;
+	char why[VIEW_WHY_MAX];
+	struct view *v;
+	struct node *n;
+
+	if (strcmp(op->name, CONTROL_DIR) == 0) {
+		reply_inode(op, inodes_control(fs->inodes, INODE_CONTROL_DIR, 0, op->inode, op->name));
+		return;
+	}
+	v = views_find(fs->views, op->name, why);
+	if (!v) {
+		if (why[0])
+			log_warn("%s: %s", op->name, why);
+		reply_absent(op, 0);
+		return;
+	}
+	n = view_root(v);
+	reply_inode(op, n ? inodes_node(fs->inodes, op->inode, op->name, n) : NULL);
+	node_unref(n);
+}
+
+void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new(req, parent, true);
+	int control;
+
+	if (!op)
+		return;
+	stats_add(op->fs->stats, STAT_fuse_lookups, 1);
+	op->name = strdup(name);
+	if (!op->name) {
+		op_fail(op, -ENOMEM, "not enough memory");
+		return;
+	}
+	switch (op->inode->kind) {
+	case INODE_ROOT:
+		lookup_in_root(op);
+		break;
+	case INODE_CONTROL_DIR:
+		control = control_find(name);
+		if (control < 0)
+			reply_absent(op, 0);
+		else
+			reply_inode(op, inodes_control(op->fs->inodes, INODE_CONTROL, control, op->inode, name));
+		break;
+	case INODE_NODE:
+		view_lookup(op->inode->node, name, lookup_answer, op);
+		break;
+	case INODE_CONTROL:
+		op_fail(op, -ENOTDIR, "not a directory");
+	}
+}
+
+static void handle_free(struct handle *h)
+{
+	if (!h)
+		return;
+	view_close(h->file);
+	blob_unref(h->text);
+	inode_unref(h->inode);
+	free(h);
+}
+
+static int open_control(struct fsys *fs, struct handle *h)
+{
+	struct buf text;
+
+	buf_init(&text, CONTROL_MAX);
+	control_text(fs, h->inode->control, &text);
+	/* Cut at the cap rather than refused. */
+	h->text = blob_copy(text.len ? text.data : "", text.len);
+	buf_done(&text);
+	return h->text ? 0 : -ENOMEM;
+}
+
+/* Takes the op's inode reference over into the handle on success. */
+static int open_handle(struct op *op, struct handle *h, const char **ret_why)
+{
+	struct fsys *fs = op->fs;
+	struct inode *i = op->inode;
+
+	*ret_why = "not enough memory";
+	if (i->kind == INODE_CONTROL) {
+		h->inode = i;
+		return open_control(fs, h);
+	}
+	if (i->kind != INODE_NODE || i->node->is_dir) {
+		*ret_why = "a directory";
+		return -EISDIR;
+	}
+	if (i->node->err) {
+		*ret_why = i->node->why ? i->node->why : "";
+		return i->node->err;
+	}
+	if (inodes_superseded(fs->inodes, i) || !node_is_current(i->node)) {
+		inodes_supersede(fs->inodes, i);
+		*ret_why = "the object has been replaced since";
+		return -ESTALE;
+	}
+	h->file = view_open(i->node);
+	h->inode = i;
+	return h->file ? 0 : -ENOMEM;
+}
+
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op;
+	struct handle *h;
+	const char *why;
+	int err;
+
+	if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC) {
+		fuse_reply_err(req, EROFS);
+		return;
+	}
+	op = op_new(req, ino, true);
+	if (!op)
+		return;
+	h = calloc(1, sizeof(*h));
+	why = "not enough memory";
+	err = h ? open_handle(op, h, &why) : -ENOMEM;
+	if (err) {
+		if (h)
+			h->inode = NULL;
+		handle_free(h);
+		op_fail(op, err, why);
+		return;
+	}
+	atomic_fetch_add(&h->inode->refs, 1);
+	fi->fh = (uintptr_t)h;
+	fi->direct_io = h->text != NULL;
+	fi->keep_cache = h->text == NULL;  /* pages belong to one version */
+	fi->noflush = 1;
+	if (!op_claim(op)) {
+		handle_free(h);
+	} else {
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		if (fuse_reply_open(op->req, fi) != 0)
+			handle_free(h);
+	}
+	op_free(op);
+}
+
+void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	handle_free((struct handle *)(uintptr_t)fi->fh);
+	fuse_reply_err(req, 0);
+}
+
+/* More parts than a writev takes: one buffer. */
+static void reply_copied(fuse_req_t req, const struct iovec *iov, unsigned n_iov, size_t total)
+{
+	char *whole = malloc(total ? total : 1);
+	size_t at = 0;
+
+	if (!whole) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	for (unsigned i = 0; i < n_iov; i++) {
+		memcpy(whole + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	fuse_reply_buf(req, whole, total);
+	free(whole);
+}
+
+static void read_answer(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov)
+{
+	struct op *op = arg;
+	size_t total = 0;
+
+	if (err == -ESTALE) {
+		node_outdated(op->inode->node);
+		inodes_supersede(op->fs->inodes, op->inode);
+	}
+	if (err) {
+		op_fail(op, err, why);
+		return;
+	}
+	for (unsigned i = 0; i < n_iov; i++)
+		total += iov[i].iov_len;
+	stats_add(op->fs->stats, STAT_fuse_read_bytes, (int64_t)total);
+	if (op_claim(op)) {
+		if (n_iov > IOV_MOST)
+			reply_copied(op->req, iov, n_iov, total);
+		else
+			fuse_reply_iov(op->req, iov, (int)n_iov);
+	}
+	op_free(op);
+}
+
+void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct handle *h = (struct handle *)(uintptr_t)fi->fh;
+	struct op *op;
+
+	if (h->text) {
+		size_t len = blob_len(h->text), at = off < (off_t)len ? (size_t)off : len;
+
+		fuse_reply_buf(req, (const char *)blob_data(h->text) + at, size < len - at ? size : len - at);
+		return;
+	}
+	/* The kernel doesn't tell us of interrupts of page-cache reads. */
+	op = op_new(req, ino, false);
+	if (!op)
+		return;
+	stats_add(op->fs->stats, STAT_fuse_reads, 1);
+	view_read(h->file, (uint64_t)off, size, read_answer, op);
+}

@@ -1,0 +1,165 @@
+/* main.c - the command: reads what the user wants, goes to the background,
+ * mounts, serves until it is told to stop. Tells the user in one sentence why
+ * it can't, before it leaves the terminal. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "config.h"
+#include "fs/mount.h"
+#include "stack.h"
+
+/* What the background process tells the one on the terminal. */
+struct verdict {
+	int status;                 /* exit status */
+	char why[STACK_WHY_MAX];    /* "" when it is 0 */
+};
+
+static void set_up_log(const struct config *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	const char *where = c->log ? c->log : c->foreground ? NULL : "syslog";
+	int err;
+
+	if (c->log_level)
+		log_parse_level(c->log_level, &level);
+	if (c->debug)
+		level = LOG_LEVEL_DEBUG;
+	log_set_level(level);
+	err = log_open(where);
+	if (err < 0)
+		log_error("can't write the log to %s: %s", where, strerror(-err));
+}
+
+/* All threads inherit the mask, so that only the main one hears the signals. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void wait_for_end(const struct mount *m, int signals)
+{
+	struct pollfd fds[] = { { mount_ended_fd(m), POLLIN, 0 }, { signals, POLLIN, 0 } };
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	log_info(fds[0].revents ? "unmounted" : "asked to stop");
+}
+
+/* Tells the terminal's process, or the terminal itself. */
+static void tell(int to_parent, const struct verdict *v)
+{
+	if (to_parent < 0) {
+		if (v->status)
+			fprintf(stderr, "s3samplefs: %s\n", v->why);
+		return;
+	}
+	if (write(to_parent, v, sizeof(*v)) < 0)
+		log_error("%s", v->why);
+	close(to_parent);
+}
+
+static void leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
+/* Everything that needs threads and children happens here, after the fork. */
+static int serve(const struct config *c, int to_parent)
+{
+	struct verdict v = { 0 };
+	struct stack *stack = NULL;
+	struct mount *mount = NULL;
+	int signals = open_signals();
+
+	set_up_log(c);
+	v.status = stack_new(c, v.why, &stack);
+	if (v.status == 0 &&
+	    mount_start(stack_fsys(stack), c->mountpoint, c->source, c->fuse_options, v.why, &mount) < 0)
+		v.status = 1;
+	if (v.status == 0) {
+		v.why[0] = '\0';
+		log_info("%s is mounted on %s", c->source, c->mountpoint);
+	}
+	tell(to_parent, &v);
+	if (v.status == 0) {
+		if (to_parent >= 0)
+			leave_terminal();
+		wait_for_end(mount, signals);
+	}
+	mount_stop(mount);
+	stack_free(stack);
+	close(signals);
+	return v.status;
+}
+
+/* Returns the exit status of the process on the terminal; the one in the
+ * background never returns. */
+static int serve_in_background(const struct config *c)
+{
+	struct verdict v = { .status = 1, .why = "the background process ended before it could mount" };
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		fprintf(stderr, "s3samplefs: can't go to the background: %s\n", strerror(errno));
+		return 1;
+	}
+	if (pid == 0) {
+		close(fds[0]);
+		setsid();
+		if (chdir("/") < 0)
+			log_debug("can't change to /: %s", strerror(errno));
+		exit(serve(c, fds[1]));
+	}
+	close(fds[1]);
+	/* One write of less than PIPE_BUF arrives whole. */
+	if (read(fds[0], &v, sizeof(v)) == (ssize_t)sizeof(v))
+		v.why[sizeof(v.why) - 1] = '\0';
+	close(fds[0]);
+	tell(-1, &v);
+	return v.status;
+}
+
+int main(int argc, char *argv[])
+{
+	struct config c;
+	char why[CONFIG_WHY_MAX];
+	int status = config_parse(argc, argv, &c, why);
+
+	if (status) {
+		fprintf(stderr, "s3samplefs: %s\n", why);
+		return status;
+	}
+	if (c.action == CONFIG_HELP)
+		fputs(config_usage(), stdout);
+	else if (c.action == CONFIG_VERSION)
+		printf("s3samplefs %s\n", S3SAMPLEFS_VERSION);
+	else
+		status = c.foreground ? serve(&c, -1) : serve_in_background(&c);
+	config_done(&c);
+	return status;
+}

@@ -1,0 +1,339 @@
+/* clip.c - one object under one frames_spec: which rows are in memory, who
+ * waits for which. The decoding is clip_job.c's; the idea is told in clip_priv.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/stats.h"
+#include "media/clip_priv.h"
+#include "media/geometry.h"
+#include "store/object.h"
+
+#include <utlist.h>
+
+/* ------------------------------------------------------------------ rows */
+
+static void row_free_locked(struct samples *s, struct row *r)
+{
+	cached_remove_locked(s, &r->cached);
+	r->clip->rows[r->number] = NULL;
+	blob_unref(r->value);
+	free(r);
+}
+
+static bool row_evict_locked(struct samples *s, struct cached *c)
+{
+	row_free_locked(s, (struct row *)c);
+	return true;
+}
+
+/* Remembers a row's value or its lasting failure. Out of memory: doesn't. */
+void clip_keep_locked(struct clip *c, uint32_t number, struct blob *value, int err, const char *why)
+{
+	size_t why_len = why ? strlen(why) + 1 : 1;
+	struct row *r;
+
+	if (c->rows[number])
+		return;
+	r = calloc(1, sizeof(*r) + why_len);
+	if (!r)
+		return;
+	r->clip = c;
+	r->number = number;
+	r->err = err;
+	r->value = value ? blob_ref(value) : NULL;
+	if (why)
+		memcpy(r->why, why, why_len);
+	r->cached.bytes = sizeof(*r) + (value ? c->row_bytes : why_len);
+	r->cached.evict_locked = row_evict_locked;
+	c->rows[number] = r;
+	cached_add_locked(c->samples, &r->cached);
+}
+
+/* -------------------------------------------------------------- requests */
+
+static void request_free(struct request *q)
+{
+	for (uint32_t i = 0; i < q->count; i++)
+		blob_unref(q->rows[i]);
+	free(q);
+}
+
+/* Calls back everybody on the list, without the lock. The clip is kept by
+ * `users` while anybody looks at it. */
+static void requests_answer(struct clip *c, struct request *list)
+{
+	struct request *q, *tmp;
+
+	DL_FOREACH_SAFE(list, q, tmp) {
+		if (q->clip_done) {
+			struct samples_clip view = { 0 };
+			if (!q->err)
+				view = (struct samples_clip){ clip_table(c), c->plan, c->row_height, c->row_width };
+			q->clip_done(q->arg, q->err, q->err ? q->why : NULL, q->err ? NULL : &view);
+		} else {
+			q->rows_done(q->arg, q->err, q->err ? q->why : NULL, q->err ? NULL : q->rows);
+		}
+		request_free(q);
+	}
+}
+
+void clip_fail_request_locked(struct clip *c, struct request *q, int err, const char *why, struct request **finished)
+{
+	q->err = err;
+	snprintf(q->why, sizeof(q->why), "%s", why);
+	DL_DELETE(c->requests, q);
+	DL_APPEND(*finished, q);
+}
+
+/* Row `number` (a first row) is there or has failed: fills it into whoever waits. */
+void clip_offer_locked(struct clip *c, uint32_t number, struct blob *value, int err, const char *why,
+                                  struct request **finished)
+{
+	struct request *q, *tmp;
+
+	DL_FOREACH_SAFE(c->requests, q, tmp) {
+		bool wants = false;
+
+		for (uint32_t i = 0; i < q->count; i++) {
+			if (q->rows[i] || c->plan->rows[q->first + i].first != number)
+				continue;
+			wants = true;
+			if (value) {
+				q->rows[i] = blob_ref(value);
+				q->missing--;
+			}
+		}
+		if (wants && err)
+			clip_fail_request_locked(c, q, err, why, finished);
+		else if (wants && q->missing == 0) {
+			DL_DELETE(c->requests, q);
+			DL_APPEND(*finished, q);
+		}
+	}
+}
+
+/* Fills in what is in memory. Returns true when the request is finished. */
+static bool request_fill_locked(struct clip *c, struct request *q)
+{
+	struct stats *stats = c->samples->stats;
+
+	q->missing = 0;
+	for (uint32_t i = 0; i < q->count; i++) {
+		struct row *r = c->rows[c->plan->rows[q->first + i].first];
+
+		if (r && r->err) {
+			q->err = r->err;
+			snprintf(q->why, sizeof(q->why), "%s", r->why);
+			return true;
+		}
+		if (r) {
+			q->rows[i] = blob_ref(r->value);
+			cached_touch_locked(c->samples, &r->cached);
+		} else {
+			q->missing++;
+		}
+	}
+	stats_add(stats, STAT_row_hits, q->count - q->missing);
+	stats_add(stats, STAT_row_misses, q->missing);
+	return q->missing == 0;
+}
+
+/* Ends a section that changed the clip: gives up the lock, answers, starts. The
+ * caller counted itself in c->users. */
+void clip_settle(struct clip *c, struct request *finished)
+{
+	struct samples *s = c->samples;
+
+	pthread_mutex_unlock(&s->lock);
+	requests_answer(c, finished);
+	clip_start_jobs(c);
+	pthread_mutex_lock(&s->lock);
+	c->users--;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ------------------------------------------------------------------ clip */
+
+void clip_free_locked(struct samples *s, struct clip *c)
+{
+	struct request *q, *tmp;
+
+	HASH_DEL(s->clips, c);
+	if (c->cached.evict_locked)
+		cached_remove_locked(s, &c->cached);
+	for (uint32_t i = 0; c->rows && i < c->plan->n_rows; i++)
+		if (c->rows[i])
+			row_free_locked(s, c->rows[i]);
+	DL_FOREACH_SAFE(c->requests, q, tmp)
+		request_free(q);
+	free(c->rows);
+	free(c->plan);
+	blob_unref(c->table);
+	object_unref(c->obj);
+	free(c);
+}
+
+static bool clip_evict_locked(struct samples *s, struct cached *cached)
+{
+	struct clip *c = (struct clip *)((char *)cached - offsetof(struct clip, cached));
+
+	if (c->requests || c->jobs || c->users)
+		return false;
+	clip_free_locked(s, c);
+	return true;
+}
+
+/* Plan, geometry and the array of rows, from the table. */
+static int clip_prepare(struct clip *c, struct blob *table, char *why)
+{
+	const struct table_head *t = (const struct table_head *)(const void *)blob_data(table);
+	struct geometry g;
+	int err = plan_make(t, &c->key.spec, why, &c->plan);
+
+	if (err < 0)
+		return err;
+	err = geometry_make(t->height, t->width, &c->key.spec, &g);
+	if (err < 0) {
+		snprintf(why, SAMPLES_WHY_MAX, "its frames of %ux%u pixels can't be brought to the wanted size",
+		         t->width, t->height);
+		return -EBADMSG;
+	}
+	c->row_height = g.row_height;
+	c->row_width = g.row_width;
+	c->row_bytes = (size_t)g.row_height * g.row_width * 3;
+	c->rows = calloc(c->plan->n_rows, sizeof(*c->rows));
+	if (!c->rows) {
+		snprintf(why, SAMPLES_WHY_MAX, "not enough memory for %u rows", c->plan->n_rows);
+		return -ENOMEM;
+	}
+	c->table = blob_ref(table);
+	return 0;
+}
+
+static void clip_loaded(void *arg, int err, const char *table_why, struct blob *table)
+{
+	struct clip *c = arg;
+	struct samples *s = c->samples;
+	struct request *finished = NULL, *q, *tmp;
+	char why[SAMPLES_WHY_MAX];
+
+	snprintf(why, sizeof(why), "%s", table_why ? table_why : "");
+	/* Nobody else touches a loading clip's plan and rows. */
+	if (!err)
+		err = clip_prepare(c, table, why);
+
+	pthread_mutex_lock(&s->lock);
+	c->users++;
+	c->loading = false;
+	DL_FOREACH_SAFE(c->requests, q, tmp) {
+		if (!err && !q->clip_done && (q->first >= c->plan->n_rows || q->count > c->plan->n_rows - q->first))
+			clip_fail_request_locked(c, q, -EINVAL, "the array has fewer rows", &finished);
+		else if (err)
+			clip_fail_request_locked(c, q, err, why, &finished);
+		else if (q->clip_done || request_fill_locked(c, q)) {
+			DL_DELETE(c->requests, q);
+			DL_APPEND(finished, q);
+		}
+	}
+	if (err) {
+		/* The table remembers lasting failures; the clip starts anew next time. */
+		c->users--;
+		HASH_DEL(s->clips, c);
+		pthread_mutex_unlock(&s->lock);
+		requests_answer(c, finished);
+		free(c->rows);
+		free(c->plan);
+		blob_unref(c->table);
+		object_unref(c->obj);
+		free(c);
+		return;
+	}
+	c->cached.bytes = sizeof(*c) + c->plan->n_rows * (sizeof(c->plan->rows[0]) + sizeof(c->rows[0]));
+	c->cached.evict_locked = clip_evict_locked;
+	cached_add_locked(s, &c->cached);
+	clip_schedule_locked(c, &finished);
+	clip_settle(c, finished);
+}
+
+/* Hands a new request to its clip, made if need be. Takes q. */
+static void clip_request(struct samples *s, struct object *obj, const struct frames_spec *spec, struct request *q)
+{
+	struct clip_key key = { .object = obj->id, .spec = *spec };
+	struct request *finished = NULL;
+	struct clip *c;
+
+	pthread_mutex_lock(&s->lock);
+	HASH_FIND(hh, s->clips, &key, sizeof(key), c);
+	if (!c) {
+		c = calloc(1, sizeof(*c));
+		if (!c) {
+			pthread_mutex_unlock(&s->lock);
+			q->err = -ENOMEM;
+			snprintf(q->why, sizeof(q->why), "not enough memory");
+			DL_APPEND(finished, q);
+			requests_answer(NULL, finished);
+			return;
+		}
+		c->key = key;
+		c->samples = s;
+		c->obj = object_ref(obj);
+		c->loading = true;
+		HASH_ADD(hh, s->clips, key, sizeof(c->key), c);
+		DL_APPEND(c->requests, q);
+		pthread_mutex_unlock(&s->lock);
+		samples_table(s, obj, clip_loaded, c);
+		return;
+	}
+	if (c->loading) {
+		DL_APPEND(c->requests, q);
+		pthread_mutex_unlock(&s->lock);
+		return;
+	}
+	c->users++;
+	cached_touch_locked(s, &c->cached);
+	if (!q->clip_done && (q->first >= c->plan->n_rows || q->count > c->plan->n_rows - q->first)) {
+		q->err = -EINVAL;
+		snprintf(q->why, sizeof(q->why), "the array has fewer rows");
+		DL_APPEND(finished, q);
+	} else if (q->clip_done || request_fill_locked(c, q)) {
+		DL_APPEND(finished, q);
+	} else {
+		if (c->jobs)
+			stats_add(s->stats, STAT_row_joins, 1);
+		DL_APPEND(c->requests, q);
+		clip_schedule_locked(c, &finished);
+	}
+	clip_settle(c, finished);
+}
+
+void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec, samples_clip_fn *done, void *arg)
+{
+	struct request *q = calloc(1, sizeof(*q));
+
+	if (!q) {
+		done(arg, -ENOMEM, "not enough memory", NULL);
+		return;
+	}
+	q->clip_done = done;
+	q->arg = arg;
+	clip_request(s, obj, spec, q);
+}
+
+void samples_rows(struct samples *s, struct object *obj, const struct frames_spec *spec, uint32_t first, uint32_t count,
+                  bool sequential, samples_rows_fn *done, void *arg)
+{
+	struct request *q = calloc(1, sizeof(*q) + (size_t)count * sizeof(q->rows[0]));
+
+	if (!q) {
+		done(arg, -ENOMEM, "not enough memory", NULL);
+		return;
+	}
+	q->first = first;
+	q->count = count;
+	q->sequential = sequential;
+	q->rows_done = done;
+	q->arg = arg;
+	clip_request(s, obj, spec, q);
+}

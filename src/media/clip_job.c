@@ -1,0 +1,413 @@
+/* clip_job.c - decoding jobs of a clip: what one has to feed and to hand over,
+ * which open decoder it continues, what happens when it ends. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/stats.h"
+#include "media/clip_priv.h"
+#include "store/object.h"
+
+#include <utlist.h>
+
+#define LOOKAHEAD 64u                   /* packets past the target that a job may feed: more than any reordering */
+#define JOB_OUT_MAX ((size_t)32 << 20)  /* bytes of rows a job hands over, unless one row is larger */
+#define ATTEMPTS_MAX 4u
+
+static struct frame_job *run_job_locked(struct clip *c, uint32_t run)
+{
+	struct frame_job *j;
+
+	DL_FOREACH(c->jobs, j)
+		if (j->run == run)
+			return j;
+	return NULL;
+}
+
+static bool row_requested_locked(const struct clip *c, uint32_t number)
+{
+	const struct request *q;
+
+	DL_FOREACH(c->requests, q)
+		for (uint32_t i = 0; i < q->count; i++)
+			if (!q->rows[i] && c->plan->rows[q->first + i].first == number)
+				return true;
+	return false;
+}
+
+/* The open decoder that a job from `run` with first wanted row `first` can go
+ * on with, else a free or the stalest place for a new one; NULL: all busy. */
+static struct session *session_choose_locked(struct clip *c, uint32_t run, uint32_t first, bool fresh)
+{
+	struct session *place = NULL;
+
+	for (unsigned i = 0; i < CLIP_SESSIONS && !fresh; i++) {
+		struct session *s = &c->sessions[i];
+		if (s->number && !s->busy && s->fed >= run && s->out < (int64_t)first)
+			return s;
+	}
+	for (unsigned i = 0; i < CLIP_SESSIONS; i++) {
+		struct session *s = &c->sessions[i];
+		if (!s->busy && (!place || s->number < place->number))
+			place = s;
+	}
+	if (place)
+		*place = (struct session){ .number = ++c->samples->next_session, .out = -1 };
+	return place;
+}
+
+/* The rows of a run: [*ret_low, *ret_high), around row `at`. */
+static void run_rows(const struct plan *p, uint32_t at, uint32_t *ret_low, uint32_t *ret_high)
+{
+	uint32_t low = at, high = at + 1;
+
+	while (low > 0 && p->rows[low - 1].sync == p->rows[at].sync)
+		low--;
+	while (high < p->n_rows && p->rows[high].sync == p->rows[at].sync)
+		high++;
+	*ret_low = low;
+	*ret_high = high;
+}
+
+/* What a job has to hand over: limits target so that the rows fit, the wanted
+ * ones first. Returns how many; emit[i - low] tells for row i. */
+static uint32_t choose_emitted_locked(const struct clip *c, const struct session *session, uint32_t low, uint32_t high,
+                                      uint32_t *target, uint8_t *emit)
+{
+	const uint32_t limit = c->row_bytes > JOB_OUT_MAX ? 1 : (uint32_t)(JOB_OUT_MAX / c->row_bytes);
+	uint32_t n = 0, last = low;
+
+	for (uint32_t i = low; i < high && i <= *target && n < limit; i++) {
+		if (c->plan->rows[i].first != i || c->rows[i] || !row_requested_locked(c, i))
+			continue;
+		emit[i - low] = 1;
+		last = i;
+		n++;
+	}
+	/* A target nobody waits for is read-ahead; keep it if all that is wanted fitted. */
+	if (n >= limit)
+		*target = last;
+	for (uint32_t i = low; i < high && i <= *target && n < limit; i++) {
+		if (emit[i - low] || c->plan->rows[i].first != i || c->rows[i] || (int64_t)i <= session->out)
+			continue;
+		emit[i - low] = 1;
+		last = i > last ? i : last;
+		n++;
+	}
+	*target = last;
+	return n;
+}
+
+/* Writes the input of a job: rows low.. whose packets are fed, the slice of the
+ * table, the codec parameters. */
+static int job_input(struct frame_job *j, uint32_t low, uint32_t high, const uint8_t *emit, uint32_t n_slots,
+                     uint32_t end, uint32_t listed)
+{
+	const struct clip *c = j->clip;
+	const struct table_head *t = clip_table(c);
+	const struct plan *p = c->plan;
+	uint32_t n_packets = end - j->from, slot = 0;
+	size_t size = sizeof(struct proto_frames) + (size_t)listed * sizeof(struct proto_frame_row) +
+	              (size_t)n_packets * sizeof(struct table_packet) + t->params_len;
+	struct proto_frames *head;
+	struct proto_frame_row *row;
+
+	j->input = calloc(1, size);
+	if (!j->input)
+		return -ENOMEM;
+	head = (struct proto_frames *)(void *)j->input;
+	*head = (struct proto_frames){
+		.magic = PROTO_MAGIC,
+		.table_flags = t->flags,
+		.n_rows = listed,
+		.n_packets = n_packets,
+		.first_packet = j->from,
+		.target = p->rows[j->target].packet,
+		.at_end = end == t->n_packets,
+		.no_skip = j->attempt > 1,
+		/* A sync packet alone: nothing after it need be fed to get it out. */
+		.drain = !p->by_ordinal && p->rows[j->target].packet == j->from && j->attempt == 0 &&
+		         (j->target + 1 >= p->n_rows || p->rows[j->target + 1].sync != j->run),
+		.reorder = p->reorder,
+		.time_base_num = t->time_base_num,
+		.time_base_den = t->time_base_den,
+		.video_stream = t->video_stream,
+		.rotation = t->rotation,
+		.src_height = t->height,
+		.src_width = t->width,
+		.row_height = c->row_height,
+		.row_width = c->row_width,
+		.row_bytes = c->row_bytes,
+		.params_len = t->params_len,
+		.n_slots = n_slots,
+	};
+	memcpy(head->container, t->container, sizeof(head->container));
+
+	row = (struct proto_frame_row *)(void *)(head + 1);
+	for (uint32_t i = low, k = 0; k < listed; i++) {
+		const struct plan_row *r = &p->rows[i];
+
+		if (r->first != i || r->packet < j->from || r->packet >= end)
+			continue;
+		bool handed = i < high && emit[i - low];
+		row[k] = (struct proto_frame_row){ r->pts, r->packet, r->ordinal, handed ? slot : 0, handed };
+		slot += handed;
+		j->rows[k++] = i;
+	}
+	memcpy(row + listed, table_packets(t) + j->from, (size_t)n_packets * sizeof(struct table_packet));
+	memcpy((uint8_t *)(row + listed) + (size_t)n_packets * sizeof(struct table_packet), table_params(t), t->params_len);
+	j->job.input = j->input;
+	j->job.input_size = size;
+	return 0;
+}
+
+static void job_row(struct pool_job *job, const uint8_t *out, uint32_t index);
+static void job_done(struct pool_job *job, const struct pool_result *r);
+
+static void job_free(struct frame_job *j)
+{
+	if (j)
+		free(j->input);
+	free(j);
+}
+
+/* A job for the run of row `at`, that goes on to row `target`. Attempts after
+ * the first start afresh, then from earlier sync packets without skipping. NULL: out of memory. */
+static struct frame_job *job_new_locked(struct clip *c, uint32_t at, uint32_t target, uint32_t from, unsigned attempt,
+                                        struct session *session)
+{
+	const struct table_head *t = clip_table(c);
+	const struct plan *p = c->plan;
+	struct frame_job *j = NULL;
+	uint8_t *emit = NULL;
+	uint32_t low, high, listed = 0, n_slots, end, packet;
+
+	run_rows(p, at, &low, &high);
+	emit = calloc(high - low, 1);
+	if (!emit)
+		return NULL;
+	n_slots = choose_emitted_locked(c, session, low, high, &target, emit);
+	if (n_slots == 0)
+		goto fail;
+	packet = p->rows[target].packet;
+	end = t->n_packets - packet > LOOKAHEAD ? packet + 1 + LOOKAHEAD : t->n_packets;
+
+	for (uint32_t i = low; i < p->n_rows && (i < high || p->rows[i].packet < end + LOOKAHEAD); i++)
+		listed += p->rows[i].first == i && p->rows[i].packet >= from && p->rows[i].packet < end;
+	j = calloc(1, sizeof(*j) + (size_t)listed * sizeof(j->rows[0]));
+	if (!j)
+		goto fail;
+	j->clip = c;
+	j->run = p->rows[at].sync;
+	j->from = from;
+	j->target = target;
+	j->attempt = attempt;
+	j->n_rows = listed;
+	j->session = session;
+	if (job_input(j, low, high, emit, n_slots, end, listed) < 0)
+		goto fail;
+	j->job.kind = PROTO_FRAMES;
+	j->job.obj = c->obj;
+	j->job.session = session->number;
+	j->job.first_packet = from;
+	j->job.out_size = (size_t)n_slots * c->row_bytes;
+	j->job.spec.frames = c->key.spec;
+	j->job.row = job_row;
+	j->job.done = job_done;
+	session->busy = true;
+	DL_APPEND(c->jobs, j);
+	free(emit);
+	return j;
+fail:
+	free(emit);
+	job_free(j);
+	return NULL;
+}
+
+/* The farthest row of the run that is asked for, or, for a reader from front to
+ * back, the run's last. */
+static uint32_t run_target_locked(const struct clip *c, uint32_t at, uint32_t *ret_first)
+{
+	const struct request *q;
+	uint32_t low, high, target = at, first = at;
+
+	run_rows(c->plan, at, &low, &high);
+	DL_FOREACH(c->requests, q) {
+		for (uint32_t i = 0; i < q->count; i++) {
+			uint32_t r = c->plan->rows[q->first + i].first;
+			if (q->rows[i] || r < low || r >= high)
+				continue;
+			target = r > target ? r : target;
+			first = r < first ? r : first;
+			if (q->sequential)
+				target = c->plan->rows[high - 1].first;
+		}
+	}
+	*ret_first = first;
+	return target;
+}
+
+void clip_schedule_locked(struct clip *c, struct request **finished)
+{
+	struct request *q, *tmp;
+
+	DL_FOREACH_SAFE(c->requests, q, tmp) {
+		for (uint32_t i = 0; i < q->count; i++) {
+			uint32_t at = c->plan->rows[q->first + i].first, first, target;
+			struct session *session;
+			struct frame_job *j;
+
+			if (q->rows[i] || run_job_locked(c, c->plan->rows[at].sync))
+				continue;
+			target = run_target_locked(c, at, &first);
+			session = session_choose_locked(c, c->plan->rows[at].sync, first, false);
+			if (!session)
+				continue;       /* all busy: their ends call us again */
+			j = job_new_locked(c, at, target, c->plan->rows[at].sync, 0, session);
+			if (!j) {
+				clip_fail_request_locked(c, q, -ENOMEM, "not enough memory for a decoding job", finished);
+				break;
+			}
+		}
+	}
+}
+
+static void job_granted(struct budget_wait *w)
+{
+	struct frame_job *j = (struct frame_job *)((char *)w - offsetof(struct frame_job, reserved));
+
+	pool_submit(j->clip->samples->pool, &j->job);
+}
+
+/* Reserves memory for a new job and gives it to the pool, without the lock. */
+static void job_start(struct frame_job *j)
+{
+	int granted;
+
+	j->reserved.bytes = j->job.input_size + j->job.out_size;
+	j->reserved.granted = job_granted;
+	granted = budget_reserve(j->clip->samples->budget, &j->reserved);
+	if (granted < 0) {
+		const struct pool_result r = { .err = -ENOMEM, .why = "one row of the array would not fit into memory=" };
+
+		j->reserved.bytes = 0;
+		job_done(&j->job, &r);
+	} else if (granted) {
+		job_granted(&j->reserved);
+	}
+}
+
+void clip_start_jobs(struct clip *c)
+{
+	struct samples *s = c->samples;
+
+	for (;;) {
+		struct frame_job *j;
+
+		pthread_mutex_lock(&s->lock);
+		DL_FOREACH(c->jobs, j)
+			if (!j->started)
+				break;
+		if (j)
+			j->started = true;
+		pthread_mutex_unlock(&s->lock);
+		if (!j)
+			return;
+		job_start(j);
+	}
+}
+
+static void job_row(struct pool_job *job, const uint8_t *out, uint32_t index)
+{
+	struct frame_job *j = (struct frame_job *)job;
+	struct clip *c = j->clip;
+	const struct proto_frames *head = (const struct proto_frames *)(const void *)j->input;
+	const struct proto_frame_row *row = (const struct proto_frame_row *)(const void *)(head + 1) + index;
+	const uint32_t number = j->rows[index];
+	struct request *finished = NULL;
+	struct blob *value;
+
+	value = blob_copy(out + (size_t)row->slot * c->row_bytes, c->row_bytes);
+	if (!value) {
+		j->short_of_memory = true;
+		return;
+	}
+	j->rows[index] = CLIP_DELIVERED;
+	pthread_mutex_lock(&c->samples->lock);
+	c->users++;
+	clip_keep_locked(c, number, value, 0, NULL);
+	clip_offer_locked(c, number, value, 0, NULL, &finished);
+	stats_add(c->samples->stats, STAT_frames_served, 1);
+	clip_settle(c, finished);
+	blob_unref(value);
+}
+
+/* The next row, from list position *k on, that the job should have given, did
+ * not, and that somebody waits for. False: none. */
+static bool job_owes_locked(const struct frame_job *j, uint32_t *k)
+{
+	const struct proto_frames *head = (const struct proto_frames *)(const void *)j->input;
+	const struct proto_frame_row *row = (const struct proto_frame_row *)(const void *)(head + 1);
+
+	for (; *k < j->n_rows; (*k)++)
+		if (row[*k].emit && j->rows[*k] != CLIP_DELIVERED && row_requested_locked(j->clip, j->rows[*k]))
+			return true;
+	return false;
+}
+
+/* A frame did not come out where the table says. Again with a fresh decoder,
+ * then from earlier sync packets and skipping nothing. False: given up. */
+static bool job_retry_locked(const struct frame_job *j, uint32_t row)
+{
+	struct clip *c = j->clip;
+	unsigned attempt = j->attempt + 1;
+	int64_t from = j->from;
+	struct session *session;
+
+	if (attempt >= ATTEMPTS_MAX)
+		return false;
+	if (attempt == 2)
+		from = plan_sync_before(clip_table(c), j->from);
+	else if (attempt > 2)
+		from = 0;
+	session = session_choose_locked(c, j->run, row, true);
+	return session && job_new_locked(c, row, row, from < 0 ? 0 : (uint32_t)from, attempt, session);
+}
+
+static void job_done(struct pool_job *job, const struct pool_result *r)
+{
+	struct frame_job *j = (struct frame_job *)job;
+	struct clip *c = j->clip;
+	struct samples *s = c->samples;
+	struct request *finished = NULL;
+	int err = r->err;
+	uint32_t k = 0;
+
+	budget_release(s->budget, j->reserved.bytes);
+	pthread_mutex_lock(&s->lock);
+	c->users++;
+	DL_DELETE(c->jobs, j);
+	j->session->busy = false;
+	if (err) {
+		j->session->number = 0;
+	} else {
+		j->session->fed = r->fed;
+		j->session->out = j->target;
+	}
+	if (!err && j->short_of_memory)
+		err = -ENOMEM;
+	if ((!err || err == -EAGAIN) && job_owes_locked(j, &k) && job_retry_locked(j, j->rows[k]))
+		j->n_rows = 0;  /* the next job owes them now */
+	for (k = 0; job_owes_locked(j, &k); k++) {
+		const char *why = r->why ? r->why : "its frame did not come out of the decoder";
+		int cause = err && err != -EAGAIN ? err : -EBADMSG;
+
+		if (error_is_lasting(cause))
+			clip_keep_locked(c, j->rows[k], NULL, cause, why);
+		clip_offer_locked(c, j->rows[k], NULL, cause, why, &finished);
+	}
+	clip_schedule_locked(c, &finished);
+	clip_settle(c, finished);
+	job_free(j);
+}

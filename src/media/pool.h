@@ -1,0 +1,84 @@
+/* pool.h - the worker processes: started early, fed over a socket pair, one
+ * job at a time each, replaced when they crash, hang or grow.
+ *
+ * One permanent thread spawns them (PR_SET_PDEATHSIG fires when the spawning
+ * thread ends), waits for their messages, answers their wants from the block
+ * cache and watches deadlines. A job that kills its worker costs that job one
+ * error (-EBADMSG; -ETIMEDOUT when it hung) and nothing else. */
+#ifndef S3SAMPLEFS_MEDIA_POOL_H
+#define S3SAMPLEFS_MEDIA_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "media/proto.h"
+
+struct blocks;
+struct object;
+struct pool;
+struct stats;
+
+struct pool_options {
+	const char *binary;         /* path of the worker program, resolved by pool_new */
+	unsigned workers;           /* > 0 */
+	size_t worker_memory;       /* RLIMIT_DATA of each, bytes; 0: none (sanitizers) */
+	uint64_t timeout_ms;        /* deadline of a job, from when a worker gets it; also bounds its CPU time,
+	                               which is enough as long as workers decode on one thread */
+	struct blocks *blocks;      /* where object bytes come from */
+	struct stats *stats;
+};
+
+struct pool_result {
+	int err;                    /* 0 or -errno */
+	const char *why;            /* a sentence when err, else NULL; valid during the call */
+	const uint8_t *out;         /* the output, read-only for us; NULL when err. The worker may still be able
+	                               to write there: copy, then check */
+	size_t out_len;             /* PROBE, MFCC: bytes written, <= out_size. FRAMES: out_size */
+	uint64_t frames_decoded, used_us, fed;
+};
+
+/* Embedded in the caller's own job; the caller fills it (zero the rest), keeps
+ * it and what it points to alive until done is called. */
+struct pool_job {
+	enum proto_kind kind;
+	struct object *obj;
+	uint64_t session;           /* see proto_job; 0: none */
+	uint64_t first_packet;      /* FRAMES: the run's sync packet, to choose a worker whose open decoder can go on */
+	const void *input;          /* aligned to 8; copied into a memfd when the job starts; NULL: none */
+	size_t input_size;
+	size_t out_size;            /* > 0 */
+	union {
+		struct mfcc_spec mfcc;
+		struct frames_spec frames;
+	} spec;
+	/* On the pool's thread, no lock held, must not block. row: a row of a
+	 * FRAMES job stands complete at out (index into proto_frame_row[], < n_rows
+	 * of the input; each at most once). done: exactly once, last. */
+	void (*row)(struct pool_job *job, const uint8_t *out, uint32_t row);
+	void (*done)(struct pool_job *job, const struct pool_result *result);
+
+	/* The pool's own. */
+	struct pool_job *prev, *next;
+	uint64_t id;                /* 0: no worker has had it yet */
+	bool tried;                 /* a worker read it and ended without a word */
+};
+
+/* Starts the thread and the workers, waits until each has been spawned. Returns
+ * 0 or -errno with why[256] (worker binary missing, no descriptors, ...). A
+ * program that can be executed but ends at once (a library is missing) is found
+ * out later: jobs then end with -EIO until a process stays. Copies *o; what it
+ * points to, but for binary, must outlive the pool. */
+int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool);
+
+/* Any thread, also from row and done. Queues a job: first come, first served, but an idle worker with the job's
+ * session whose decoder stands at or after first_packet is preferred to other
+ * idle ones. done may be called before this returns only with -ENOMEM or
+ * -ESHUTDOWN. */
+void pool_submit(struct pool *p, struct pool_job *job);
+
+/* Ends every queued and running job with -ESHUTDOWN, kills and reaps the
+ * workers, joins the thread. NULL allowed. */
+void pool_free(struct pool *p);
+
+#endif

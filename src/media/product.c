@@ -1,0 +1,258 @@
+/* product.c - values that are made by one job as a whole: packet tables and
+ * MFCC arrays. Single-flight by (kind, object, spec). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/budget.h"
+#include "base/stats.h"
+#include "media/samples_priv.h"
+#include "store/object.h"
+
+#include <utlist.h>
+
+struct waiter {
+	struct waiter *next;
+	samples_blob_fn *done;
+	void *arg;
+};
+
+struct product_key {
+	uint64_t kind;              /* enum proto_kind; 64 bit: no padding to hash */
+	uint64_t object;
+	struct mfcc_spec mfcc;      /* zero for tables */
+};
+
+struct product {
+	UT_hash_handle hh;
+	struct product_key key;
+	struct samples *samples;
+	struct object *obj;
+	struct cached cached;       /* counted once ready */
+
+	/* samples->lock: */
+	bool ready;
+	struct blob *value;         /* ready and no error */
+	int err;                    /* ready */
+	char why[SAMPLES_WHY_MAX];
+	struct waiter *waiters;     /* until ready */
+
+	/* The running job: touched by one thread at a time, in turn. */
+	struct pool_job job;
+	struct budget_wait reserved;
+};
+
+void product_free_locked(struct samples *s, struct product *p)
+{
+	struct waiter *w, *tmp;
+
+	HASH_DEL(s->products, p);
+	if (p->cached.evict_locked)
+		cached_remove_locked(s, &p->cached);
+	LL_FOREACH_SAFE(p->waiters, w, tmp)
+		free(w);
+	blob_unref(p->value);
+	object_unref(p->obj);
+	free(p);
+}
+
+static bool product_evict_locked(struct samples *s, struct cached *c)
+{
+	product_free_locked(s, (struct product *)((char *)c - offsetof(struct product, cached)));
+	return true;
+}
+
+static void call(struct waiter *list, int err, const char *why, struct blob *value)
+{
+	struct waiter *w, *tmp;
+
+	LL_FOREACH_SAFE(list, w, tmp) {
+		w->done(w->arg, err, err ? why : NULL, err ? NULL : value);
+		free(w);
+	}
+}
+
+/* The job is over: tells everybody, keeps what is worth keeping. Takes the
+ * caller's reference to value. */
+static void product_finish(struct product *p, int err, const char *why, struct blob *value)
+{
+	struct samples *s = p->samples;
+	struct waiter *waiters;
+	char text[SAMPLES_WHY_MAX];
+
+	snprintf(text, sizeof(text), "%s", why ? why : "");
+	pthread_mutex_lock(&s->lock);
+	waiters = p->waiters;
+	p->waiters = NULL;
+	p->ready = true;
+	p->err = err;
+	p->value = value ? blob_ref(value) : NULL;
+	snprintf(p->why, sizeof(p->why), "%s", text);
+	if (!err || error_is_lasting(err)) {
+		p->cached.bytes = sizeof(*p) + (value ? blob_len(value) : 0);
+		p->cached.evict_locked = product_evict_locked;
+		cached_add_locked(s, &p->cached);
+	} else {
+		product_free_locked(s, p);
+	}
+	pthread_mutex_unlock(&s->lock);
+	call(waiters, err, text, value);
+	blob_unref(value);
+}
+
+static void product_reserve(struct product *p, size_t out_size);
+
+/* The largest table there is room for. */
+static size_t table_max(const struct samples *s)
+{
+	size_t total = budget_total(s->budget);
+
+	return total < PROTO_TABLE_MAX ? total : PROTO_TABLE_MAX;
+}
+
+static void product_done(struct pool_job *job, const struct pool_result *r)
+{
+	struct product *p = (struct product *)((char *)job - offsetof(struct product, job));
+	struct samples *s = p->samples;
+	struct blob *value = NULL;
+	char why[SAMPLES_WHY_MAX];
+	int err = r->err;
+	bool larger = err == -ENOSPC && job->kind == PROTO_PROBE && job->out_size < table_max(s);
+
+	snprintf(why, sizeof(why), "%s", r->why ? r->why : "");
+	if (err == 0) {
+		value = blob_copy(r->out, r->out_len);
+		if (!value) {
+			err = -ENOMEM;
+			snprintf(why, sizeof(why), "not enough memory for the result");
+		}
+	}
+	budget_release(s->budget, p->reserved.bytes);
+	if (larger) {
+		product_reserve(p, table_max(s));
+		return;
+	}
+	if (value && job->kind == PROTO_PROBE)
+		err = table_check(blob_data(value), blob_len(value), p->obj->meta.size, why);
+	if (value && job->kind == PROTO_MFCC) {
+		uint64_t row = (uint64_t)job->spec.mfcc.n_mfcc * sizeof(float);
+		if (blob_len(value) == 0 || blob_len(value) % row != 0) {
+			err = -EBADMSG;
+			snprintf(why, sizeof(why), "the decoder gave an array of the wrong size");
+		}
+	}
+	if (err && value) {
+		blob_unref(value);
+		value = NULL;
+	}
+	if (!err)
+		stats_add(s->stats, job->kind == PROTO_PROBE ? STAT_probes : STAT_mfcc_computed, 1);
+	product_finish(p, err == -ENOSPC ? -ENOMEM : err, why, value);
+}
+
+static void product_granted(struct budget_wait *w)
+{
+	struct product *p = (struct product *)((char *)w - offsetof(struct product, reserved));
+
+	pool_submit(p->samples->pool, &p->job);
+}
+
+static void product_reserve(struct product *p, size_t out_size)
+{
+	struct samples *s = p->samples;
+	int granted;
+
+	p->job.out_size = out_size;
+	p->reserved.bytes = out_size;
+	p->reserved.granted = product_granted;
+	granted = budget_reserve(s->budget, &p->reserved);
+	if (granted < 0)
+		product_finish(p, -ENOMEM, "the result would not fit into memory=", NULL);
+	else if (granted)
+		product_granted(&p->reserved);
+}
+
+/* Joins the product under key, or starts it. out_size: of its job. */
+static void product_get(struct samples *s, struct object *obj, const struct product_key *key, size_t out_size,
+                        samples_blob_fn *done, void *arg)
+{
+	struct product *p;
+	struct waiter *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		done(arg, -ENOMEM, "not enough memory", NULL);
+		return;
+	}
+	w->done = done;
+	w->arg = arg;
+
+	pthread_mutex_lock(&s->lock);
+	HASH_FIND(hh, s->products, key, sizeof(*key), p);
+	if (p && p->ready) {
+		struct blob *value = p->value ? blob_ref(p->value) : NULL;
+		char why[SAMPLES_WHY_MAX];
+		int err = p->err;
+
+		snprintf(why, sizeof(why), "%s", p->why);
+		cached_touch_locked(s, &p->cached);
+		pthread_mutex_unlock(&s->lock);
+		call(w, err, why, value);
+		blob_unref(value);
+		return;
+	}
+	if (p) {
+		LL_APPEND(p->waiters, w);
+		pthread_mutex_unlock(&s->lock);
+		stats_add(s->stats, STAT_row_joins, 1);
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		pthread_mutex_unlock(&s->lock);
+		call(w, -ENOMEM, "not enough memory", NULL);
+		return;
+	}
+	p->key = *key;
+	p->samples = s;
+	p->obj = object_ref(obj);
+	p->waiters = w;
+	p->job.kind = (enum proto_kind)key->kind;
+	p->job.obj = p->obj;
+	p->job.spec.mfcc = key->mfcc;
+	p->job.done = product_done;
+	HASH_ADD(hh, s->products, key, sizeof(p->key), p);
+	pthread_mutex_unlock(&s->lock);
+	product_reserve(p, out_size);
+}
+
+void samples_table(struct samples *s, struct object *obj, samples_blob_fn *done, void *arg)
+{
+	struct product_key key = { .kind = PROTO_PROBE, .object = obj->id };
+	/* Room for packets of 1280 bytes in the mean; a table that needs more says so and is made again. */
+	uint64_t guess = sizeof(struct table_head) + TABLE_PARAMS_MAX + obj->meta.size / 32;
+
+	product_get(s, obj, &key, guess < table_max(s) ? (size_t)guess : table_max(s), done, arg);
+}
+
+/* Bytes the MFCC can take: exact for a fixed duration, generous for a full one. */
+static size_t mfcc_out_size(const struct object *obj, const struct mfcc_spec *spec, size_t limit)
+{
+	uint64_t row = (uint64_t)spec->n_mfcc * sizeof(float);
+
+	if (spec->duration > 0)
+		return (size_t)(mfcc_columns(spec, mfcc_fixed_samples(spec)) * row);
+	/* 500 bytes a second: no codec here makes speech smaller. A longer one doesn't fit and says so. */
+	uint64_t seconds = obj->meta.size / 500 + 60;
+	uint64_t bytes = mfcc_columns(spec, seconds * spec->sr) * row;
+	return bytes < limit ? (size_t)bytes : limit;
+}
+
+void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
+                  samples_blob_fn *done, void *arg)
+{
+	struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .mfcc = *spec };
+
+	product_get(s, obj, &key, mfcc_out_size(obj, spec, budget_total(s->budget) / 2), done, arg);
+}

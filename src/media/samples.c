@@ -1,0 +1,63 @@
+#include "media/samples.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/stats.h"
+#include "media/samples_priv.h"
+
+void cached_add_locked(struct samples *s, struct cached *c)
+{
+	DL_APPEND(s->lru, c);
+	s->bytes += c->bytes;
+
+	/* One walk at most: what can't go now is passed over. The newcomer stays. */
+	struct cached *victim = s->lru;
+	while (s->bytes > s->capacity && victim != c) {
+		struct cached *next = victim->next;
+		victim->evict_locked(s, victim);
+		victim = next;
+	}
+	stats_add(s->stats, STAT_row_bytes, (int64_t)s->bytes - stats_get(s->stats, STAT_row_bytes));
+}
+
+void cached_touch_locked(struct samples *s, struct cached *c)
+{
+	DL_DELETE(s->lru, c);
+	DL_APPEND(s->lru, c);
+}
+
+void cached_remove_locked(struct samples *s, struct cached *c)
+{
+	DL_DELETE(s->lru, c);
+	s->bytes -= c->bytes;
+}
+
+struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, struct stats *stats)
+{
+	struct samples *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->pool = pool;
+	s->budget = budget;
+	s->stats = stats;
+	s->capacity = capacity;
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+void samples_free(struct samples *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	while (s->clips)
+		clip_free_locked(s, s->clips);
+	while (s->products)
+		product_free_locked(s, s->products);
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}

@@ -1,0 +1,67 @@
+/* samples.h - decoded values of objects: rows of frames, MFCC, packet tables;
+ * cached, single-flight, within a memory bound.
+ *
+ * Asks the pool for what is missing. A hundred readers of one cold row cost one
+ * fetch and one decode. Rows are decoded on their own; those of one GOP that a
+ * decode passes on its way to a wanted one are kept too, and a file read from
+ * front to back decodes each GOP once. A failure to decode is remembered like a
+ * value; failures of the store are not.
+ *
+ * All functions are asynchronous: the callback comes exactly once, from the
+ * pool's thread or from the caller's before the function returns, with no lock
+ * held, and must not block. `why` is a sentence, valid during the call, NULL on
+ * success. Errors: those of the store, and -EBADMSG (can't be decoded),
+ * -ENODATA (no such stream), -ETIMEDOUT, -ENOMEM, -EINVAL (rows past the end),
+ * -ESHUTDOWN. */
+#ifndef S3SAMPLEFS_MEDIA_SAMPLES_H
+#define S3SAMPLEFS_MEDIA_SAMPLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "media/spec.h"
+#include "media/table.h"
+
+struct blob;
+struct budget;
+struct object;
+struct plan;
+struct pool;
+struct samples;
+struct stats;
+
+#define SAMPLES_WHY_MAX 256
+
+/* capacity: bytes of decoded values and tables to keep. budget bounds running
+ * jobs. Both, and the pool, are borrowed. NULL when out of memory. */
+struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, struct stats *stats);
+
+/* After pool_free: no callback may be outstanding. NULL allowed. */
+void samples_free(struct samples *s);
+
+/* The packet table (table.h), checked. */
+typedef void samples_blob_fn(void *arg, int err, const char *why, struct blob *value);
+void samples_table(struct samples *s, struct object *obj, samples_blob_fn *done, void *arg);
+
+/* float32 (n_mfcc, T), C order. */
+void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
+                  samples_blob_fn *done, void *arg);
+
+/* What the frames of an object are, without decoding any. Pointers valid during the call. */
+struct samples_clip {
+	const struct table_head *table;
+	const struct plan *plan;
+	uint32_t row_height, row_width;   /* pixels; a row is uint8 (row_height, row_width, 3) */
+};
+typedef void samples_clip_fn(void *arg, int err, const char *why, const struct samples_clip *clip);
+void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec,
+                  samples_clip_fn *done, void *arg);
+
+/* rows[i], i < count, is row first + i. count > 0. `sequential`: the reader goes from front to back, so
+ * the other rows of the GOPs touched are worth decoding in the same pass. */
+typedef void samples_rows_fn(void *arg, int err, const char *why, struct blob *const *rows);
+void samples_rows(struct samples *s, struct object *obj, const struct frames_spec *spec, uint32_t first,
+                  uint32_t count, bool sequential, samples_rows_fn *done, void *arg);
+
+#endif

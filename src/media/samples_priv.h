@@ -1,0 +1,50 @@
+/* samples_priv.h - what samples.c, product.c and clip.c share. */
+#ifndef S3SAMPLEFS_MEDIA_SAMPLES_PRIV_H
+#define S3SAMPLEFS_MEDIA_SAMPLES_PRIV_H
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "media/pool.h"
+#include "media/samples.h"
+
+/* Something in memory that may go when room is needed. evict is called with the
+ * lock held and returns false if it can't go now. */
+struct cached {
+	struct cached *prev, *next;
+	size_t bytes;
+	bool (*evict_locked)(struct samples *s, struct cached *c);
+};
+
+struct samples {
+	struct pool *pool;
+	struct budget *budget;
+	struct stats *stats;
+	size_t capacity;
+
+	pthread_mutex_t lock;
+	/* lock: */
+	struct product *products;      /* by kind, object, spec */
+	struct clip *clips;            /* by object, spec */
+	struct cached *lru;            /* head: next to go */
+	size_t bytes;
+	uint64_t next_session;
+};
+
+/* Counts c among the cached things, as the most recently used, and lets others
+ * go until the capacity holds again. */
+void cached_add_locked(struct samples *s, struct cached *c);
+void cached_touch_locked(struct samples *s, struct cached *c);
+void cached_remove_locked(struct samples *s, struct cached *c);
+
+/* Frees one clip / product and what it holds; unlinks it. */
+void clip_free_locked(struct samples *s, struct clip *c);
+void product_free_locked(struct samples *s, struct product *p);
+
+/* True for failures that will come again: worth remembering. */
+static inline bool error_is_lasting(int err)
+{
+	return err == -EBADMSG || err == -ENODATA;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* endpoint.h - which host a bucket is asked at, and under which path.
+ *
+ * Virtual-host addressing (BUCKET.s3.REGION.amazonaws.com) where it can work;
+ * path style (HOST/BUCKET) if asked for, if the bucket's name is no host name,
+ * if it has dots under https (no wildcard certificate covers them), or if the
+ * endpoint is an IP address or localhost. Pure but for nothing: no look-ups. */
+#ifndef S3SAMPLEFS_S3_ENDPOINT_H
+#define S3SAMPLEFS_S3_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "s3/why.h"
+
+#define ENDPOINT_HOST_SIZE 256
+#define ENDPOINT_BUCKET_SIZE 256
+#define ENDPOINT_REGION_SIZE 64
+
+struct endpoint {
+	bool aws;                           /* host follows from the region */
+	bool https;
+	bool path_style;
+	uint16_t port;
+	char host[ENDPOINT_HOST_SIZE];      /* lower case, IPv6 without brackets; unused if aws */
+	char base[ENDPOINT_HOST_SIZE];      /* path of the URL without a slash at its end */
+	char bucket[ENDPOINT_BUCKET_SIZE];
+};
+
+/* Where one request goes. */
+struct target {
+	char host[2 * ENDPOINT_HOST_SIZE];            /* to be resolved */
+	uint16_t port;
+	char authority[2 * ENDPOINT_HOST_SIZE + 16];  /* as in the URL and the Host header */
+	char root[2 * ENDPOINT_HOST_SIZE + 2];        /* path of the bucket, unencoded: "" or "/bucket" */
+};
+
+/* url NULL: AWS's own. Returns 0 or -EINVAL with why filled: not a URL of an
+ * endpoint, not a bucket, or a kind of bucket that isn't supported. */
+int endpoint_init(const char *url, const char *bucket, bool path_style, char why[S3_WHY_MAX],
+                  struct endpoint *ret_endpoint);
+
+/* region must be valid. */
+void endpoint_target(const struct endpoint *e, const char *region, struct target *ret_target);
+
+/* [a-z0-9-], short enough: fit to stand in a host name, whoever told us. */
+bool endpoint_valid_region(const char *region);
+
+#endif

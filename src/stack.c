@@ -1,0 +1,218 @@
+#include "stack.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/budget.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "config.h"
+#include "fs/fsys.h"
+#include "media/pool.h"
+#include "media/samples.h"
+#include "store/blocks.h"
+#include "store/meta.h"
+#include "view/view.h"
+
+/* One 4K 10-bit decoder on one thread takes 246 MB. */
+#define WORKER_MEMORY ((uint64_t)320 << 20)
+/* What must be left beside the workers for blocks, rows and running jobs. */
+#define DAEMON_MEMORY_MIN ((uint64_t)128 << 20)
+#define META_ENTRIES 200000u   /* about 60 MB of keys at the very most */
+
+struct stack {
+	struct stats stats;
+	struct store *store;
+	struct meta *meta;
+	struct blocks *blocks;
+	struct pool *pool;
+	struct budget *budget;
+	struct samples *samples;
+	struct views *views;
+	struct fsys *fsys;
+	char *config_text;
+};
+
+/* memory=, divided. */
+struct shares {
+	unsigned workers;
+	uint64_t blocks, rows, jobs, index;   /* bytes */
+};
+
+static unsigned allowed_cores(void)
+{
+	cpu_set_t set;
+	int n;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	n = CPU_COUNT(&set);
+	return n > 0 ? (unsigned)n : 1;
+}
+
+/* Workers take what they may grow to; the rest goes to what the daemon keeps. */
+static int divide_memory(const struct config *c, struct shares *ret, char *why)
+{
+	uint64_t wanted = c->workers ? c->workers : allowed_cores(), fit, rest;
+
+	if (c->memory < WORKER_MEMORY + DAEMON_MEMORY_MIN) {
+		snprintf(why, STACK_WHY_MAX, "memory=%lluM is too little: a worker takes up to %lluM, the rest %lluM",
+		         (unsigned long long)(c->memory >> 20), (unsigned long long)(WORKER_MEMORY >> 20),
+		         (unsigned long long)(DAEMON_MEMORY_MIN >> 20));
+		return 2;
+	}
+	fit = (c->memory - DAEMON_MEMORY_MIN) / WORKER_MEMORY;
+	if (c->workers > fit) {
+		snprintf(why, STACK_WHY_MAX, "workers=%u don't fit into memory=%lluM: there is room for %llu of %lluM",
+		         c->workers, (unsigned long long)(c->memory >> 20), (unsigned long long)fit,
+		         (unsigned long long)(WORKER_MEMORY >> 20));
+		return 2;
+	}
+	if (wanted > fit)
+		log_info("%llu workers for %llu cores: memory=%lluM has room for no more", (unsigned long long)fit,
+		         (unsigned long long)wanted, (unsigned long long)(c->memory >> 20));
+	ret->workers = (unsigned)(wanted < fit ? wanted : fit);
+	rest = c->memory - ret->workers * WORKER_MEMORY;
+	ret->blocks = rest * 3 / 8;
+	ret->rows = rest * 3 / 8;
+	ret->jobs = rest / 8;
+	ret->index = rest / 8;
+	return 0;
+}
+
+static int open_store(struct stack *s, const struct config *c, char *why)
+{
+	const struct store_s3_options o = {
+		.bucket = c->bucket,
+		.prefix = c->prefix,
+		.region = c->region,
+		.endpoint_url = c->endpoint_url,
+		.profile = c->profile,
+		.access_key_id = c->access_key_id,
+		.secret_access_key = c->secret_access_key,
+		.session_token = c->session_token,
+		.no_sign_request = c->no_sign_request,
+		.path_style = c->path_style,
+		.max_attempts = c->max_attempts,
+		.connections = c->connections,
+		.timeout_ms = c->timeout_ms,
+	};
+	int err = c->dir ? store_dir_open(c->dir, &s->stats, why, &s->store) :
+	                   store_s3_open(&o, &s->stats, why, &s->store);
+
+	return err ? err : store_check(s->store, why);
+}
+
+static const char *worker_binary(void)
+{
+	const char *set = getenv("S3SAMPLEFS_WORKER");
+
+	return set && set[0] ? set : S3SAMPLEFS_PKGLIBEXECDIR "/s3samplefs-worker";
+}
+
+static int start_pool(struct stack *s, const struct config *c, const struct shares *m, char *why)
+{
+	const struct pool_options o = {
+		.binary = worker_binary(),
+		.workers = m->workers,
+#ifdef S3SAMPLEFS_SANITIZE
+		.worker_memory = 0,
+#else
+		.worker_memory = WORKER_MEMORY,
+#endif
+		.timeout_ms = c->timeout_ms,
+		.blocks = s->blocks,
+		.stats = &s->stats,
+	};
+
+	return pool_new(&o, why, &s->pool);
+}
+
+static char *print_config(const struct config *c)
+{
+	struct buf b;
+	char *text;
+
+	buf_init(&b, (size_t)1 << 20);
+	config_print(c, &b);
+	text = buf_take(&b);
+	buf_done(&b);
+	return text;
+}
+
+int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **ret_stack)
+{
+	struct stack *s = calloc(1, sizeof(*s));
+	struct shares m;
+	int status = 1;
+
+	snprintf(why, STACK_WHY_MAX, "not enough memory");
+	if (!s)
+		return 1;
+	status = divide_memory(c, &m, why);
+	if (status)
+		goto fail;
+	status = 1;
+	if (open_store(s, c, why) < 0)
+		goto fail;
+	snprintf(why, STACK_WHY_MAX, "not enough memory");
+	s->config_text = print_config(c);
+	s->meta = meta_new(s->store, c->metadata_ttl_ms, META_ENTRIES, &s->stats);
+	s->blocks = blocks_new(s->store, m.blocks, &s->stats);
+	s->budget = budget_new(m.jobs, &s->stats);
+	if (!s->config_text || !s->meta || !s->blocks || !s->budget || start_pool(s, c, &m, why) < 0)
+		goto fail;
+	s->samples = samples_new(s->pool, s->budget, m.rows, &s->stats);
+	if (!s->samples)
+		goto fail;
+	const struct view_env env = {
+		.meta = s->meta,
+		.blocks = s->blocks,
+		.samples = s->samples,
+		.stats = &s->stats,
+		.index_max = m.index,
+		.metadata_ttl_ms = c->metadata_ttl_ms,
+	};
+	int err = views_new(c->views, c->n_views, &env, why, &s->views);
+	if (err < 0) {
+		status = err == -EINVAL ? 2 : 1;
+		goto fail;
+	}
+	const struct fsys_options o = { s->views, &s->stats, s->config_text };
+	s->fsys = fsys_new(&o);
+	if (!s->fsys)
+		goto fail;
+	*ret_stack = s;
+	return 0;
+fail:
+	stack_free(s);
+	return status;
+}
+
+struct fsys *stack_fsys(struct stack *s)
+{
+	return s->fsys;
+}
+
+void stack_free(struct stack *s)
+{
+	if (!s)
+		return;
+	/* First everything that could still call back ends: jobs, then requests of the store. */
+	pool_free(s->pool);
+	if (s->store)
+		store_cancel(s->store);
+	blocks_free(s->blocks);
+	meta_free(s->meta);
+	store_free(s->store);
+	fsys_free(s->fsys);
+	views_free(s->views);
+	samples_free(s->samples);
+	budget_free(s->budget);
+	free(s->config_text);
+	free(s);
+}

@@ -1,0 +1,432 @@
+#include "view/view.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/text.h"
+#include "store/meta.h"
+#include "view/catalog.h"
+#include "view/name.h"
+#include "view/view_priv.h"
+
+#define DYNAMIC_MAX 4096u   /* views made by NAME@key=value that are kept */
+
+struct views {
+	struct view_env env;
+	struct view **list;
+	size_t n;
+
+	pthread_mutex_t lock;
+	struct view *dynamic;      /* lock; only grows */
+	unsigned n_dynamic;        /* lock */
+};
+
+static const struct view_ops *const ops_of_type[] = {
+	[VIEW_RAW] = &view_raw_ops,
+	[VIEW_FRAMES] = &view_frames_ops,
+	[VIEW_MFCC] = &view_mfcc_ops,
+	[VIEW_INFO] = &view_info_ops,
+	[VIEW_SAMPLES] = &view_samples_ops,
+};
+
+/* ----------------------------------------------------------------- nodes */
+
+struct node *node_new(struct view *v, bool is_dir, const char *path, struct object *obj, int member)
+{
+	struct node *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->refs = 1;
+	n->view = v;
+	n->is_dir = is_dir;
+	n->member = member;
+	n->size_known = is_dir;
+	n->path = strdup(path);
+	if (!n->path) {
+		free(n);
+		return NULL;
+	}
+	if (obj) {
+		n->obj = object_ref(obj);
+		n->mtime_ns = obj->meta.mtime_ns;
+		if (!is_dir)
+			snprintf(n->version, sizeof(n->version), "%s", obj->meta.etag);
+	}
+	return n;
+}
+
+struct node *node_ref(struct node *n)
+{
+	atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+	return n;
+}
+
+void node_unref(struct node *n)
+{
+	if (!n || atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	blob_unref(n->content);
+	object_unref(n->obj);
+	free(n->why);
+	free(n->path);
+	free(n);
+}
+
+static void reply_no_memory(view_node_fn *done, void *arg)
+{
+	done(arg, -ENOMEM, "not enough memory", NULL, 0);
+}
+
+void node_reply_content(struct view *v, const char *path, struct object *obj, int member, struct blob *content,
+                        const char *version, uint64_t ttl_ms, view_node_fn *done, void *arg)
+{
+	struct node *n = node_new(v, false, path, obj, member);
+
+	if (!n) {
+		reply_no_memory(done, arg);
+		return;
+	}
+	n->content = blob_ref(content);
+	n->size_known = true;
+	n->size = blob_len(content);
+	n->ttl_ms = ttl_ms;
+	snprintf(n->version, sizeof(n->version), "%s", version);
+	done(arg, 0, NULL, n, ttl_ms);
+	node_unref(n);
+}
+
+struct probe {
+	struct node *node;
+	view_node_fn *done;
+	void *arg;
+};
+
+static void probe_done(void *arg, int err, const char *why, uint64_t size)
+{
+	struct probe *p = arg;
+	struct node *n = p->node;
+
+	n->size_known = true;
+	n->size = size;
+	if (err) {
+		/* The file is there, only its bytes can't be had: it can be listed and
+		 * asked for its attributes; open tells why. */
+		n->size = 0;
+		n->err = err;
+		n->why = strdup(why ? why : "");
+		n->ttl_ms = 0;
+	}
+	p->done(p->arg, 0, NULL, n, n->ttl_ms);
+	node_unref(n);
+	free(p);
+}
+
+void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
+                      view_node_fn *done, void *arg)
+{
+	struct node *n = node_new(v, false, obj->key, obj, member);
+	struct probe *p;
+
+	if (!n) {
+		reply_no_memory(done, arg);
+		return;
+	}
+	n->ttl_ms = ttl_ms;
+	n->size_known = v->ops->size(v, obj, &n->size);
+	if (n->size_known || listing) {
+		done(arg, 0, NULL, n, ttl_ms);
+		node_unref(n);
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		node_unref(n);
+		reply_no_memory(done, arg);
+		return;
+	}
+	*p = (struct probe){ n, done, arg };
+	v->ops->probe(v, obj, probe_done, p);
+}
+
+/* ----------------------------------------------------------------- views */
+
+static void view_free(struct view *v)
+{
+	if (!v)
+		return;
+	catalog_free(v->catalog);
+	view_free(v->frames);
+	view_free(v->mfcc);
+	view_config_done(&v->cfg);
+	free(v->dynamic_name);
+	free(v);
+}
+
+static int view_new(const struct view_config *cfg, const struct view_env *env, struct view **ret_view)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	int err;
+
+	if (!v)
+		return -ENOMEM;
+	err = view_config_copy(&v->cfg, cfg);
+	if (err < 0) {
+		free(v);
+		return err;
+	}
+	v->ops = ops_of_type[cfg->type];
+	v->env = *env;
+	v->cfg.missing = cfg->type == VIEW_SAMPLES ? cfg->missing : MISSING_ERROR;
+	if (cfg->type == VIEW_SAMPLES) {
+		/* The members are what views of these specs would show. */
+		struct view_config part;
+
+		if (view_config_init(&part, VIEW_FRAMES, "frames") < 0)
+			goto no_memory;
+		part.frames = cfg->frames;
+		err = view_new(&part, env, &v->frames);
+		view_config_done(&part);
+		if (err < 0 || view_config_init(&part, VIEW_MFCC, "mfcc") < 0)
+			goto no_memory;
+		part.mfcc = cfg->mfcc;
+		err = view_new(&part, env, &v->mfcc);
+		view_config_done(&part);
+		if (v->mfcc)
+			v->mfcc->cfg.missing = cfg->missing;
+		v->catalog = catalog_new(v);
+		if (err < 0 || !v->catalog)
+			goto no_memory;
+	}
+	*ret_view = v;
+	return 0;
+no_memory:
+	view_free(v);
+	return -ENOMEM;
+}
+
+static const struct view_config *find_config(const struct view_config *cfg, size_t n, enum view_type type,
+                                             const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (cfg[i].type == type && strcmp(cfg[i].name, name) == 0)
+			return &cfg[i];
+	return NULL;
+}
+
+/* Gives a samples view the specs of the sections it names. Defaults hold where
+ * it names the standard ones and the file has none. */
+static int resolve_samples(struct view_config *c, const struct view_config *all, size_t n, char *why)
+{
+	const struct view_config *frames = find_config(all, n, VIEW_FRAMES, c->frames_view);
+	const struct view_config *mfcc = find_config(all, n, VIEW_MFCC, c->mfcc_view);
+
+	if (frames)
+		c->frames = frames->frames;
+	else if (strcmp(c->frames_view, "frames") != 0)
+		goto missing_frames;
+	if (mfcc)
+		c->mfcc = mfcc->mfcc;
+	else if (strcmp(c->mfcc_view, "mfcc") != 0)
+		goto missing_mfcc;
+	if (c->streams != STREAMS_AUTO && c->streams != STREAMS_AV) {
+		snprintf(why, VIEW_WHY_MAX, "[view %s]: streams=audio and streams=video are not supported yet; "
+		         "accepted: auto, av", c->name);
+		return -EINVAL;
+	}
+	if (c->missing == MISSING_SKIP) {
+		snprintf(why, VIEW_WHY_MAX, "[view %s]: missing=skip is not supported yet; accepted: zeros, error",
+		         c->name);
+		return -EINVAL;
+	}
+	return 0;
+missing_frames:
+	snprintf(why, VIEW_WHY_MAX, "[view %s]: frames = %s, but there is no [view %s] of type frames", c->name,
+	         c->frames_view, c->frames_view);
+	return -EINVAL;
+missing_mfcc:
+	snprintf(why, VIEW_WHY_MAX, "[view %s]: mfcc = %s, but there is no [view %s] of type mfcc", c->name,
+	         c->mfcc_view, c->mfcc_view);
+	return -EINVAL;
+}
+
+int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why, struct views **ret_views)
+{
+	struct views *vs = calloc(1, sizeof(*vs));
+	int err = -ENOMEM;
+
+	snprintf(why, VIEW_WHY_MAX, "not enough memory");
+	if (!vs)
+		return -ENOMEM;
+	pthread_mutex_init(&vs->lock, NULL);
+	vs->env = *env;
+	vs->list = calloc(n ? n : 1, sizeof(*vs->list));
+	if (!vs->list)
+		goto fail;
+	for (size_t i = 0; i < n; i++) {
+		struct view_config c;
+
+		err = view_config_copy(&c, &cfg[i]);
+		if (err < 0)
+			goto fail;
+		if (c.type == VIEW_SAMPLES)
+			err = resolve_samples(&c, cfg, n, why);
+		if (err == 0)
+			err = view_new(&c, env, &vs->list[vs->n]);
+		view_config_done(&c);
+		if (err < 0)
+			goto fail;
+		vs->n++;
+	}
+	*ret_views = vs;
+	return 0;
+fail:
+	views_free(vs);
+	return err;
+}
+
+void views_free(struct views *vs)
+{
+	if (!vs)
+		return;
+	for (size_t i = 0; i < vs->n; i++)
+		view_free(vs->list[i]);
+	while (vs->dynamic) {
+		struct view *next = vs->dynamic->next;
+		view_free(vs->dynamic);
+		vs->dynamic = next;
+	}
+	free(vs->list);
+	pthread_mutex_destroy(&vs->lock);
+	free(vs);
+}
+
+size_t views_count(const struct views *vs) { return vs->n; }
+struct view *views_at(struct views *vs, size_t i) { return vs->list[i]; }
+const char *view_name(const struct view *v) { return v->cfg.name; }
+
+static struct view *find_plain(struct views *vs, const char *name, size_t len)
+{
+	for (size_t i = 0; i < vs->n; i++)
+		if (strlen(vs->list[i]->cfg.name) == len && memcmp(vs->list[i]->cfg.name, name, len) == 0)
+			return vs->list[i];
+	return NULL;
+}
+
+/* Keys of a samples view are its own, or those of its frames and mfcc. */
+static int set_key(struct view_config *c, const char *key, const char *value, char *why)
+{
+	static const enum view_type parts[] = { VIEW_FRAMES, VIEW_MFCC };
+	int err = view_config_set(c, key, value, why);
+
+	for (size_t i = 0; err == -ENOENT && c->type == VIEW_SAMPLES && i < 2; i++) {
+		struct view_config part;
+		char part_why[VIEW_WHY_MAX];
+
+		if (view_config_init(&part, parts[i], "part") < 0)
+			return -ENOMEM;
+		part.frames = c->frames;
+		part.mfcc = c->mfcc;
+		int part_err = view_config_set(&part, key, value, part_why);
+		if (part_err == 0)
+			part_err = view_config_check(&part, part_why);
+		if (part_err == 0) {
+			c->frames = part.frames;
+			c->mfcc = part.mfcc;
+		}
+		if (part_err != -ENOENT) {
+			snprintf(why, VIEW_WHY_MAX, "%s", part_why);
+			err = part_err;
+		}
+		view_config_done(&part);
+	}
+	return err;
+}
+
+/* "key=value,key=value" onto c. */
+static int set_keys(struct view_config *c, const char *list, char *why)
+{
+	char *copy = strdup(list), *rest = copy, *item;
+	int err = copy ? 0 : -ENOMEM;
+
+	while (err == 0 && (item = strsep(&rest, ","))) {
+		char *equals = strchr(item, '=');
+
+		if (!equals) {
+			snprintf(why, VIEW_WHY_MAX, "'%s' is not of the form key=value", item);
+			err = -EINVAL;
+			break;
+		}
+		*equals = '\0';
+		err = set_key(c, item, equals + 1, why);
+	}
+	free(copy);
+	return err == 0 ? view_config_check(c, why) : err;
+}
+
+struct view *views_find(struct views *vs, const char *name, char *why)
+{
+	const char *at = strchrnul(name, '@');
+	struct view *base = find_plain(vs, name, (size_t)(at - name)), *v = NULL;
+	struct view_config c;
+
+	why[0] = '\0';
+	if (!base || *at == '\0')
+		return base;
+	pthread_mutex_lock(&vs->lock);
+	for (v = vs->dynamic; v; v = v->next)
+		if (strcmp(v->dynamic_name, name) == 0)
+			break;
+	if (v)
+		goto out;
+	if (vs->n_dynamic >= DYNAMIC_MAX) {
+		snprintf(why, VIEW_WHY_MAX, "more than %u different lists of view parameters", DYNAMIC_MAX);
+		goto out;
+	}
+	if (view_config_copy(&c, &base->cfg) < 0)
+		goto out;
+	if (set_keys(&c, at + 1, why) == 0 && view_new(&c, &vs->env, &v) == 0) {
+		v->dynamic_name = strdup(name);
+		if (!v->dynamic_name) {
+			view_free(v);
+			v = NULL;
+			view_config_done(&c);
+			goto out;
+		}
+		v->next = vs->dynamic;
+		vs->dynamic = v;
+		vs->n_dynamic++;
+	}
+	view_config_done(&c);
+out:
+	pthread_mutex_unlock(&vs->lock);
+	return v;
+}
+
+bool node_is_current(const struct node *n)
+{
+	return !n->obj || meta_current(n->view->env.meta, n->obj);
+}
+
+void node_outdated(const struct node *n)
+{
+	if (n->obj)
+		meta_forget(n->view->env.meta, n->obj->key);
+}
+
+struct node *view_root(struct view *v)
+{
+	return node_new(v, true, "", NULL, -1);
+}
+
+bool view_matches(const struct view_config *c, const char *key)
+{
+	for (char **m = c->match; *m; m++)
+		if (text_glob_basename(*m, key))
+			return true;
+	return false;
+}

@@ -1,0 +1,112 @@
+/* view.h - virtual trees: what stands in one top-level directory, and the bytes
+ * of its files. Knows objects and decoded values, nothing of FUSE.
+ *
+ * A node is one version of one path in a view: immutable, shared by reference
+ * count. Asynchronous functions call back exactly once, from any thread or
+ * before they return, with no lock held; callbacks must not block. `why` is a
+ * sentence, valid during the call, NULL on success. Errors are negative errno
+ * as in the table of the man page. */
+#ifndef S3SAMPLEFS_VIEW_VIEW_H
+#define S3SAMPLEFS_VIEW_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "view/view_config.h"
+
+struct blob;
+struct blocks;
+struct meta;
+struct object;
+struct samples;
+struct stats;
+struct view;
+struct views;
+
+#define VIEW_VERSION_MAX 192
+#define VIEW_FILE_NAME_MAX 255   /* bytes; longer names are left out */
+
+/* What the views stand on; borrowed. */
+struct view_env {
+	struct meta *meta;
+	struct blocks *blocks;
+	struct samples *samples;
+	struct stats *stats;
+	size_t index_max;        /* bytes that index.csv and what it is made from may take */
+	uint64_t metadata_ttl_ms;
+};
+
+struct node {
+	_Atomic unsigned refs;
+	struct view *view;
+	bool is_dir;
+	int member;              /* which of an object's files; the view type's own numbers */
+	char *path;              /* directories: prefix, "" or ending in '/'; else the object's key */
+	struct object *obj;      /* whose bytes give the content; NULL: none does */
+	struct blob *content;    /* files that are complete in memory */
+	bool size_known;         /* false: only a look-up tells (it takes a probe) */
+	uint64_t size;           /* bytes; 0 when err */
+	int err;                 /* the probe failed: open answers this */
+	char *why;               /* NULL, or the sentence for err */
+	int64_t mtime_ns;
+	uint64_t ttl_ms;         /* how long the look-up holds, from when it was made */
+	char version[VIEW_VERSION_MAX]; /* ETag and whatever else the content depends on; "" for directories */
+};
+
+struct node *node_ref(struct node *n);
+void node_unref(struct node *n);  /* NULL allowed */
+
+/* False once it is known that the node's object has been replaced. */
+bool node_is_current(const struct node *n);
+
+/* The store said that the object is another one now: the next look-up asks anew. */
+void node_outdated(const struct node *n);
+
+/* All views of a configuration. Returns 0 or -errno (-EINVAL: `samples` names a
+ * view that isn't there, ...) with why[VIEW_WHY_MAX]. cfg is copied. */
+int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why,
+              struct views **ret_views);
+void views_free(struct views *vs);
+
+size_t views_count(const struct views *vs);
+struct view *views_at(struct views *vs, size_t i);
+const char *view_name(const struct view *v);
+
+/* NAME, or NAME@key=value,...: made on first use and kept. NULL when there is
+ * none, or the list is wrong: then why[VIEW_WHY_MAX] tells ("" for a plain name). */
+struct view *views_find(struct views *vs, const char *name, char *why);
+
+/* The view's top directory. NULL when out of memory. */
+struct node *view_root(struct view *v);
+
+/* One name in a directory of a view. -ENOENT: ttl_ms tells how long that holds. */
+typedef void view_node_fn(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms);
+void view_lookup(struct node *dir, const char *name, view_node_fn *done, void *arg);
+
+/* Reading a directory: entries come one by one, pages are fetched in between.
+ * Not thread-safe; one load at a time. */
+struct view_dir;
+struct view_entry {
+	const char *name;        /* valid until the next call */
+	struct node *node;       /* the callee owns the reference; size_known may be false */
+};
+struct view_dir *view_dir_open(struct node *dir);
+void view_dir_close(struct view_dir *d);  /* no load under way; NULL allowed */
+
+/* 1: an entry; 0: the end; -EAGAIN: view_dir_load first; -ENOMEM. */
+int view_dir_next(struct view_dir *d, struct view_entry *ret_entry);
+typedef void view_done_fn(void *arg, int err, const char *why);
+void view_dir_load(struct view_dir *d, view_done_fn *done, void *arg);
+
+/* An open file: remembers how it is read. Reads may overlap. NULL: out of memory. */
+struct view_file;
+struct view_file *view_open(struct node *n);
+void view_close(struct view_file *f);
+
+/* off < size, len > 0; cut at the size. iov: exactly the bytes, valid during the call. */
+typedef void view_read_fn(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov);
+void view_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg);
+
+#endif

@@ -1,0 +1,169 @@
+#include "view/view_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/keys.h"
+#include "view/view_keys.h"
+
+#define VIDEO_GLOBS \
+	"*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.ts *.m2ts *.mts *.mpg *.mpeg *.wmv *.flv *.3gp *.ogv"
+#define AUDIO_GLOBS \
+	"*.wav *.mp3 *.m4a *.aac *.flac *.ogg *.oga *.opus *.wma *.aif *.aiff *.au *.mka *.ac3 *.amr"
+
+static const struct {
+	const char *name;
+	const char *match;
+} types[] = {
+	[VIEW_RAW] = { "raw", "*" },
+	[VIEW_FRAMES] = { "frames", VIDEO_GLOBS },
+	[VIEW_MFCC] = { "mfcc", AUDIO_GLOBS " " VIDEO_GLOBS },
+	[VIEW_INFO] = { "info", AUDIO_GLOBS " " VIDEO_GLOBS },
+	[VIEW_SAMPLES] = { "samples", VIDEO_GLOBS },
+};
+
+static const char *const types_later[] = { "images", "sheet", "wav" };
+
+int view_type_parse(const char *s, enum view_type *ret_type)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(s, types[i].name) == 0) {
+			*ret_type = (enum view_type)i;
+			return 0;
+		}
+	}
+	for (size_t i = 0; i < sizeof(types_later) / sizeof(types_later[0]); i++) {
+		if (strcmp(s, types_later[i]) == 0)
+			return -ENOSYS;
+	}
+	return -EINVAL;
+}
+
+const char *view_type_name(enum view_type type)
+{
+	return types[type].name;
+}
+
+/* librosa.feature.mfcc's own defaults, of the first half minute. */
+static const struct mfcc_spec mfcc_default = {
+	.preset = MFCC_LIBROSA,
+	.sr = 22050,
+	.n_mfcc = 20,
+	.n_fft = 2048,
+	.win_length = 2048,
+	.hop_length = 512,
+	.n_mels = 128,
+	.channel = -1,
+	.top_db = 80,
+	.duration = 30,
+};
+
+static const struct frames_spec frames_default = {
+	.sampling = SAMPLING_UNIFORM,
+	.num_frames = 16,
+	.height = 224,
+	.width = 224,
+	.square = 1,
+	.resize = RESIZE_CROP,
+};
+
+static const struct {
+	const char *key, *value;
+} samples_defaults[] = {
+	{ "frames", "frames" },
+	{ "mfcc", "mfcc" },
+	{ "audio", "{dir}/{stem}.*" },
+	{ "split_names", "train val valid validation test" },
+};
+
+int view_config_init(struct view_config *v, enum view_type type, const char *name)
+{
+	char why[VIEW_WHY_MAX];
+	int err;
+
+	if (!view_name_ok(name))
+		return -EINVAL;
+	memset(v, 0, sizeof(*v));
+	memcpy(v->name, name, strlen(name) + 1);
+	v->type = type;
+	v->frames = frames_default;
+	v->mfcc = mfcc_default;
+	err = view_config_set(v, "match", types[type].match, why);
+	for (size_t i = 0; type == VIEW_SAMPLES && !err && i < sizeof(samples_defaults) / sizeof(samples_defaults[0]); i++)
+		err = view_config_set(v, samples_defaults[i].key, samples_defaults[i].value, why);
+	if (err)
+		view_config_done(v);
+	return err;
+}
+
+void view_config_done(struct view_config *v)
+{
+	keys_done(&view_keys, v);
+}
+
+int view_config_copy(struct view_config *dst, const struct view_config *src)
+{
+	*dst = *src;
+	return keys_dup(&view_keys, dst, src);
+}
+
+int view_config_set(struct view_config *v, const char *key, const char *value, char *why)
+{
+	return keys_set(&view_keys, 1u << v->type, v, key, value, why, VIEW_WHY_MAX);
+}
+
+static int check_frames(const struct frames_spec *f, char *why)
+{
+	/* view_config_set keeps it so; a spec made by hand may not. */
+	if ((f->sampling == SAMPLING_ALL) != (f->num_frames == 0)) {
+		snprintf(why, VIEW_WHY_MAX, "num_frames = all goes with sampling = uniform");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_mfcc(const struct mfcc_spec *m, char *why)
+{
+	double nyquist = m->sr / 2.0;
+	double fmax = m->fmax > 0 ? m->fmax : nyquist;
+
+	if (m->win_length > m->n_fft) {
+		snprintf(why, VIEW_WHY_MAX, "win_length = %u: must be at most n_fft, which is %u",
+		         m->win_length, m->n_fft);
+	} else if (m->n_mfcc > m->n_mels) {
+		snprintf(why, VIEW_WHY_MAX, "n_mfcc = %u: must be at most n_mels, which is %u", m->n_mfcc,
+		         m->n_mels);
+	} else if (fmax > nyquist) {
+		snprintf(why, VIEW_WHY_MAX, "fmax = %g: must be at most half of sr, which is %g", fmax, nyquist);
+	} else if (m->fmin >= fmax) {
+		snprintf(why, VIEW_WHY_MAX, "fmin = %g: must be below fmax, which is %g", m->fmin, fmax);
+	} else if (m->duration > 0 && mfcc_fixed_samples(m) == 0) {
+		snprintf(why, VIEW_WHY_MAX, "duration = %g: is not one sample at sr = %u", m->duration, m->sr);
+	} else {
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int view_config_check(const struct view_config *v, char *why)
+{
+	switch (v->type) {
+	case VIEW_FRAMES:
+		return check_frames(&v->frames, why);
+	case VIEW_MFCC:
+		return check_mfcc(&v->mfcc, why);
+	case VIEW_SAMPLES:
+	case VIEW_RAW:
+	case VIEW_INFO:
+		break;
+	}
+	return 0;
+}
+
+void view_config_print(const struct view_config *v, struct buf *out)
+{
+	buf_printf(out, "type = %s\n", view_type_name(v->type));
+	keys_print(&view_keys, 1u << v->type, v, out);
+}

@@ -1,0 +1,60 @@
+/* view_config.h - the parameters of one view: one [view NAME] section, or the
+ * key=value list behind the @ in a directory's name. Values only; what a view
+ * does with them is in view.h. */
+#ifndef S3SAMPLEFS_VIEW_VIEW_CONFIG_H
+#define S3SAMPLEFS_VIEW_VIEW_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "media/spec.h"
+
+#define VIEW_WHY_MAX 512
+#define VIEW_NAME_MAX 64   /* bytes; letters, digits, '-', '_' */
+
+enum view_type { VIEW_RAW, VIEW_FRAMES, VIEW_MFCC, VIEW_INFO, VIEW_SAMPLES };
+enum view_streams { STREAMS_AUTO, STREAMS_AV, STREAMS_AUDIO, STREAMS_VIDEO };
+enum view_missing { MISSING_ZEROS, MISSING_ERROR, MISSING_SKIP };
+
+struct view_config {
+	char name[VIEW_NAME_MAX + 1];
+	enum view_type type;
+	char **match;               /* globs on the base name, NULL-terminated; never empty */
+	struct frames_spec frames;  /* frames, samples */
+	struct mfcc_spec mfcc;      /* mfcc, samples */
+
+	/* samples */
+	char *frames_view;          /* section that gives `frames` */
+	char *mfcc_view;            /* section that gives `mfcc` */
+	char *path;                 /* "{split}/{label}/" + "**", NULL: first directory that is no split name */
+	char *audio;                /* "{dir}/{stem}.*" */
+	enum view_streams streams;
+	enum view_missing missing;
+	char **split_names;         /* NULL-terminated */
+};
+
+/* A view of this type and name with its defaults (match: raw *, frames and
+ * samples the video endings, mfcc audio and video endings, info both). Returns
+ * 0, -EINVAL (name) or -ENOMEM. */
+int view_config_init(struct view_config *v, enum view_type type, const char *name);
+void view_config_done(struct view_config *v);
+int view_config_copy(struct view_config *dst, const struct view_config *src);
+
+/* "frames" -> VIEW_FRAMES. Returns 0, -EINVAL (no such type) or -ENOSYS (a type
+ * that is not supported yet). */
+int view_type_parse(const char *s, enum view_type *ret_type);
+const char *view_type_name(enum view_type type);
+
+/* Sets one key. Returns 0, -ENOENT (no such key for this type; why lists the
+ * keys there are) or -EINVAL (why tells the accepted values). */
+int view_config_set(struct view_config *v, const char *key, const char *value, char *why);
+
+/* After all keys: checks what depends on several (win_length <= n_fft,
+ * fmin < fmax, n_mfcc <= n_mels, num_frames=all <-> sampling ...). 0 or -EINVAL. */
+int view_config_check(const struct view_config *v, char *why);
+
+/* All keys and present values, "key = value\n" each, as in a section. */
+struct buf;
+void view_config_print(const struct view_config *v, struct buf *out);
+
+#endif

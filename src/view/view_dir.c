@@ -1,0 +1,252 @@
+/* view_dir.c - reading a directory of a view, page by page.
+ *
+ * Keys come in bytewise order, in which `a` stands before `a-x`, `a.mp4` and
+ * `a/`. So an object is held back while the keys that follow begin with its
+ * own: only then is it known whether a directory has its file's name, which
+ * wins. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/stats.h"
+#include "store/meta.h"
+#include "view/name.h"
+#include "view/view_priv.h"
+
+struct entry {
+	char *name;
+	struct node *node;
+};
+
+struct entries {
+	struct entry *v;
+	size_t n, room;
+};
+
+struct view_dir {
+	struct node *dir;
+	struct entries ready;        /* to be handed out, from `at` on */
+	size_t at;
+	struct entries held;         /* objects whose keys begin all that came since */
+	char *name;                  /* of the entry handed out last */
+	char *token;                 /* next page */
+	bool listed;                 /* no more pages */
+	int err;                     /* while a page is taken in */
+	view_done_fn *done;
+	void *arg;
+};
+
+static void entries_done(struct entries *e)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		free(e->v[i].name);
+		node_unref(e->v[i].node);
+	}
+	free(e->v);
+	*e = (struct entries){ 0 };
+}
+
+/* Takes name and node, also on failure. */
+static int entries_add(struct entries *e, char *name, struct node *node)
+{
+	if (e->n == e->room) {
+		size_t room = e->room ? 2 * e->room : 64;
+		struct entry *v = reallocarray(e->v, room, sizeof(*v));
+		if (!v)
+			goto fail;
+		e->v = v;
+		e->room = room;
+	}
+	if (!name || !node)
+		goto fail;
+	e->v[e->n++] = (struct entry){ name, node };
+	return 0;
+fail:
+	free(name);
+	node_unref(node);
+	return -ENOMEM;
+}
+
+static void took_node(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms)
+{
+	struct node **ret = arg;
+
+	(void)why;
+	(void)ttl_ms;
+	*ret = err ? NULL : node_ref(n);
+}
+
+/* The files of an object, or those of the view's top directory. */
+static int add_members(struct view_dir *d, struct object *obj, const char *const *names)
+{
+	struct view *v = d->dir->view;
+
+	for (int i = 0; names && names[i]; i++) {
+		struct node *n = NULL;
+
+		v->ops->member(v, obj, i, true, took_node, &n);
+		if (entries_add(&d->ready, strdup(names[i]), n) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+struct view_dir *view_dir_open(struct node *dir)
+{
+	struct view_dir *d = calloc(1, sizeof(*d));
+	const struct view_ops *ops = dir->view->ops;
+
+	if (!d)
+		return NULL;
+	d->dir = node_ref(dir);
+	d->listed = dir->obj != NULL;
+	if ((dir->obj && add_members(d, dir->obj, ops->members) < 0) ||
+	    (!dir->obj && !dir->path[0] && add_members(d, NULL, ops->root_files) < 0)) {
+		view_dir_close(d);
+		return NULL;
+	}
+	return d;
+}
+
+void view_dir_close(struct view_dir *d)
+{
+	if (!d)
+		return;
+	entries_done(&d->ready);
+	entries_done(&d->held);
+	node_unref(d->dir);
+	free(d->name);
+	free(d->token);
+	free(d);
+}
+
+int view_dir_next(struct view_dir *d, struct view_entry *ret_entry)
+{
+	if (d->at == d->ready.n)
+		return d->listed ? 0 : -EAGAIN;
+	free(d->name);
+	d->name = d->ready.v[d->at].name;
+	ret_entry->name = d->name;
+	ret_entry->node = d->ready.v[d->at].node;
+	d->ready.v[d->at] = (struct entry){ 0 };
+	d->at++;
+	return 1;
+}
+
+/* Lets go of held objects that the key `name` doesn't begin with; of all for NULL. */
+static void release_held(struct view_dir *d, const char *name)
+{
+	while (d->held.n > 0) {
+		struct entry *e = &d->held.v[d->held.n - 1];
+		const char *key = e->node->obj->key;
+
+		if (name && strncmp(name, key, strlen(key)) == 0)
+			return;
+		d->held.n--;
+		if (entries_add(&d->ready, e->name, e->node) < 0)
+			d->err = -ENOMEM;
+	}
+}
+
+/* A directory of this name: no object's file can have it. */
+static void drop_held(struct view_dir *d, const char *name, size_t len)
+{
+	for (size_t i = 0; i < d->held.n; i++) {
+		struct entry *e = &d->held.v[i];
+
+		if (strlen(e->name) != len || memcmp(e->name, name, len) != 0)
+			continue;
+		free(e->name);
+		node_unref(e->node);
+		memmove(e, e + 1, (d->held.n - i - 1) * sizeof(*e));
+		d->held.n--;
+		return;
+	}
+}
+
+static void take_prefix(struct view_dir *d, const char *name, size_t skip)
+{
+	struct view *v = d->dir->view;
+	size_t len = strlen(name + skip) - 1;  /* without the slash */
+	struct node *n;
+
+	if (!name_is_possible(name + skip, len, "")) {
+		stats_add(v->env.stats, STAT_names_left_out, 1);
+		return;
+	}
+	drop_held(d, name + skip, len);
+	n = node_new(v, true, name, NULL, -1);
+	if (n)
+		n->ttl_ms = v->env.metadata_ttl_ms;
+	if (entries_add(&d->ready, strndup(name + skip, len), n) < 0)
+		d->err = -ENOMEM;
+}
+
+static void take_object(struct view_dir *d, struct object *obj, size_t skip)
+{
+	struct view *v = d->dir->view;
+	const char *ending = v->ops->ending ? v->ops->ending : "", *part = obj->key + skip;
+	struct node *n = NULL;
+	struct name_class class;
+	char *name;
+
+	if (!part[0] || !view_matches(&v->cfg, obj->key))
+		return;
+	if (v->cfg.type == VIEW_SAMPLES && !name_classify(v->cfg.path, v->cfg.split_names, obj->key, &class))
+		return;
+	if (!name_is_possible(part, strlen(part), ending)) {
+		stats_add(v->env.stats, STAT_names_left_out, 1);
+		return;
+	}
+	if (v->ops->ending) {
+		node_reply_sized(v, obj, 0, true, v->env.metadata_ttl_ms, took_node, &n);
+	} else {
+		n = node_new(v, true, obj->key, obj, -1);
+		if (n)
+			n->ttl_ms = v->env.metadata_ttl_ms;
+	}
+	if (asprintf(&name, "%s%s", part, ending) < 0)
+		name = NULL;
+	if (entries_add(&d->held, name, n) < 0)
+		d->err = -ENOMEM;
+}
+
+static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
+{
+	struct view_dir *d = arg;
+	size_t skip = strlen(d->dir->path);
+
+	if (err) {
+		d->done(d->arg, err, why);
+		return;
+	}
+	entries_done(&d->ready);
+	d->at = 0;
+	d->err = 0;
+	for (size_t i = 0; i < page->n && !d->err; i++) {
+		release_held(d, page->entries[i].name);
+		if (page->entries[i].is_prefix)
+			take_prefix(d, page->entries[i].name, skip);
+		else
+			take_object(d, objects[i], skip);
+	}
+	free(d->token);
+	d->token = page->next ? strdup(page->next) : NULL;
+	if (page->next && !d->token)
+		d->err = -ENOMEM;
+	if (!page->next) {
+		d->listed = true;
+		release_held(d, NULL);
+	}
+	d->done(d->arg, d->err, d->err ? "not enough memory" : NULL);
+}
+
+void view_dir_load(struct view_dir *d, view_done_fn *done, void *arg)
+{
+	const struct store_list list = { .prefix = d->dir->path, .delimiter = true, .token = d->token };
+
+	d->done = done;
+	d->arg = arg;
+	meta_list(d->dir->view->env.meta, &list, page_answer, d);
+}

@@ -1,0 +1,211 @@
+/* view_info.c - type = info: a text about an object: its streams, its index,
+ * which frames the default sampling takes and what they cost. Made of fixed
+ * facts only, so that its size stays. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "media/plan.h"
+#include "media/samples.h"
+#include "store/object.h"
+#include "view/view_priv.h"
+
+#define INFO_MAX ((size_t)1 << 20)   /* bytes */
+#define TIMES_MAX 64u                /* chosen times that are listed */
+
+/* One text being made, for a probe (size_done) or a read. */
+struct info {
+	struct view *view;
+	struct object *obj;
+	struct buf text;
+	uint64_t off;
+	size_t len;
+	view_size_fn *size_done;
+	view_read_fn *read_done;
+	void *arg;
+};
+
+static void info_finish(struct info *f, int err, const char *why)
+{
+	if (!err && buf_error(&f->text)) {
+		err = -ENOMEM;
+		why = "not enough memory for the text";
+	}
+	if (f->size_done)
+		f->size_done(f->arg, err, err ? why : NULL, f->text.len);
+	else if (err)
+		f->read_done(f->arg, err, why, NULL, 0);
+	else
+		view_reply_parts(NULL, 0, f->text.data, f->text.len, f->off, f->len, f->read_done, f->arg);
+	buf_done(&f->text);
+	object_unref(f->obj);
+	free(f);
+}
+
+static void print_stream(struct buf *b, unsigned i, const struct table_stream *s)
+{
+	const char *type = s->type == 'v' ? "video" : s->type == 'a' ? "audio" : s->type == 's' ? "subtitle" : "other";
+
+	buf_printf(b, "stream %u: %s %s", i, type, s->codec);
+	if (s->type == 'v')
+		buf_printf(b, ", %ux%u", s->width, s->height);
+	if (s->type == 'a')
+		buf_printf(b, ", %u Hz, %u channel%s", s->sample_rate, s->channels, s->channels == 1 ? "" : "s");
+	if (s->detail[0])
+		buf_printf(b, ", %s", s->detail);
+	if (s->language[0])
+		buf_printf(b, ", %s", s->language);
+	if (s->duration_us > 0)
+		buf_printf(b, ", %.3f s", (double)s->duration_us / 1e6);
+	buf_puts(b, s->selected ? ", selected\n" : "\n");
+}
+
+static void print_table(struct info *f, const struct table_head *t)
+{
+	const struct table_packet *p = table_packets(t);
+	uint32_t keys = 0;
+	uint64_t bytes = 0;
+
+	buf_printf(&f->text, "key: %s\netag: %s\nsize: %" PRIu64 " bytes\ncontainer: %s\n", f->obj->key,
+	           f->obj->meta.etag, f->obj->meta.size, t->container);
+	for (uint32_t i = 0; i < t->n_streams && i < TABLE_STREAMS_MAX; i++)
+		print_stream(&f->text, i, &t->streams[i]);
+	if (t->video_stream < 0)
+		return;
+	for (uint32_t j = 0; j < t->n_packets; j++) {
+		keys += (p[j].flags & TABLE_KEY) != 0;
+		bytes += p[j].size;
+	}
+	buf_printf(&f->text, "shown size: %ux%u, rotated by %u degrees\ncolour: %s\n", t->width, t->height, t->rotation,
+	           t->colour);
+	buf_printf(&f->text, "time base: %d/%d s\nvideo packets: %u, %" PRIu64 " bytes, %u sync packets\n",
+	           t->time_base_num, t->time_base_den, t->n_packets, bytes, keys);
+	buf_printf(&f->text, "index: %s\n", t->flags & TABLE_WHOLE ? "none that tells all; the object was read whole once" :
+	                                                            "in the container; payload was not read");
+}
+
+/* What decoding the rows needs: from each run's sync packet to its last wanted one. */
+static void print_cost(struct buf *b, const struct table_head *t, const struct plan *plan)
+{
+	const struct table_packet *p = table_packets(t);
+	uint64_t bytes = 0;
+	uint32_t runs = 0;
+
+	for (uint32_t i = 0; i < plan->n_rows;) {
+		uint32_t sync = plan->rows[i].sync, last = plan->rows[i].packet;
+
+		for (; i < plan->n_rows && plan->rows[i].sync == sync; i++)
+			last = plan->rows[i].packet > last ? plan->rows[i].packet : last;
+		for (uint32_t j = sync; j <= last; j++)
+			bytes += p[j].size;
+		runs++;
+	}
+	buf_printf(b, "planned: %" PRIu64 " bytes of video in %u ranges\n", bytes, runs);
+}
+
+static void print_plan(struct info *f, const struct samples_clip *c)
+{
+	const struct plan *plan = c->plan;
+	const double unit = (double)c->table->time_base_num / c->table->time_base_den;
+
+	buf_printf(&f->text, "shown frames: %u%s\n", plan->n_shown,
+	           plan->by_ordinal ? " (no presentation times in the file: counted in output order)" : "");
+	if (!plan->by_ordinal)
+		buf_printf(&f->text, "start: %.6f s\nduration: %.6f s\n", (double)plan->start * unit,
+		           (double)plan->duration * unit);
+	buf_printf(&f->text, "array: uint8 (%u, %u, %u, 3)\n", plan->n_rows, c->row_height, c->row_width);
+	for (uint32_t i = 0; i < plan->n_rows && i < TIMES_MAX; i++) {
+		const struct plan_row *r = &plan->rows[i];
+
+		buf_printf(&f->text, "row %u: frame %u", i, r->ordinal);
+		if (!plan->by_ordinal)
+			buf_printf(&f->text, ", pts %" PRId64 ", %.6f s", r->pts, (double)(r->pts - plan->start) * unit);
+		buf_printf(&f->text, ", decoded from packet %u to %u\n", r->sync, r->packet);
+	}
+	print_cost(&f->text, c->table, plan);
+}
+
+static void clip_answer(void *arg, int err, const char *why, const struct samples_clip *clip)
+{
+	struct info *f = arg;
+
+	if (!err)
+		print_plan(f, clip);
+	else if (err == -EBADMSG)
+		buf_printf(&f->text, "frames: %s\n", why);
+	info_finish(f, err == -EBADMSG ? 0 : err, why);
+}
+
+static void table_answer(void *arg, int err, const char *why, struct blob *table)
+{
+	struct info *f = arg;
+	const struct table_head *t;
+
+	if (err) {
+		info_finish(f, err, why);
+		return;
+	}
+	t = (const struct table_head *)(const void *)blob_data(table);
+	print_table(f, t);
+	if (t->video_stream < 0)
+		info_finish(f, 0, NULL);
+	else
+		samples_clip(f->view->env.samples, f->obj, &f->view->cfg.frames, clip_answer, f);
+}
+
+static struct info *info_new(struct view *v, struct object *obj, void *arg)
+{
+	struct info *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->view = v;
+	f->obj = object_ref(obj);
+	f->arg = arg;
+	buf_init(&f->text, INFO_MAX);
+	return f;
+}
+
+static bool info_size(const struct view *v, const struct object *obj, uint64_t *ret_size)
+{
+	(void)v;
+	(void)obj;
+	(void)ret_size;
+	return false;
+}
+
+static void info_probe(struct view *v, struct object *obj, view_size_fn *done, void *arg)
+{
+	struct info *f = info_new(v, obj, arg);
+
+	if (!f) {
+		done(arg, -ENOMEM, "not enough memory", 0);
+		return;
+	}
+	f->size_done = done;
+	samples_table(v->env.samples, obj, table_answer, f);
+}
+
+static void info_read(struct view_file *file, uint64_t off, size_t len, view_read_fn *done, void *arg)
+{
+	struct info *f = info_new(file->node->view, file->node->obj, arg);
+
+	if (!f) {
+		done(arg, -ENOMEM, "not enough memory", NULL, 0);
+		return;
+	}
+	f->read_done = done;
+	f->off = off;
+	f->len = len;
+	samples_table(f->view->env.samples, f->obj, table_answer, f);
+}
+
+const struct view_ops view_info_ops = {
+	.ending = ".txt",
+	.size = info_size,
+	.probe = info_probe,
+	.read = info_read,
+};

@@ -1,0 +1,124 @@
+/* view_mfcc.c - type = mfcc: float32 (n_mfcc, T) .npy of an object's sound. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "format/npy.h"
+#include "media/samples.h"
+#include "store/object.h"
+#include "view/view_priv.h"
+
+#define HEADER_MAX 256
+
+struct mfcc_read {
+	struct view *view;
+	uint64_t off;
+	size_t len;
+	view_read_fn *done;
+	void *arg;
+};
+
+static int mfcc_header(const struct view *v, uint64_t columns, struct buf *out)
+{
+	const uint64_t shape[] = { v->cfg.mfcc.n_mfcc, columns };
+
+	return npy_header("<f4", shape, 2, out);
+}
+
+static uint64_t file_size(const struct view *v, uint64_t columns)
+{
+	const uint64_t shape[] = { v->cfg.mfcc.n_mfcc, columns };
+
+	return npy_header_size("<f4", shape, 2) + shape[0] * shape[1] * sizeof(float);
+}
+
+static bool mfcc_size(const struct view *v, const struct object *obj, uint64_t *ret_size)
+{
+	const struct mfcc_spec *s = &v->cfg.mfcc;
+
+	(void)obj;
+	if (s->duration <= 0)
+		return false;
+	*ret_size = file_size(v, mfcc_columns(s, mfcc_fixed_samples(s)));
+	return true;
+}
+
+struct mfcc_probe {
+	struct view *view;
+	view_size_fn *done;
+	void *arg;
+};
+
+/* The full length is only known by decoding; the array is then kept, so that
+ * reading it costs nothing more. */
+static void probe_answer(void *arg, int err, const char *why, struct blob *values)
+{
+	struct mfcc_probe *p = arg;
+	uint64_t row = (uint64_t)p->view->cfg.mfcc.n_mfcc * sizeof(float);
+
+	p->done(p->arg, err, why, err ? 0 : file_size(p->view, blob_len(values) / row));
+	free(p);
+}
+
+static void mfcc_probe(struct view *v, struct object *obj, view_size_fn *done, void *arg)
+{
+	struct mfcc_probe *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		done(arg, -ENOMEM, "not enough memory", 0);
+		return;
+	}
+	*p = (struct mfcc_probe){ v, done, arg };
+	samples_mfcc(v->env.samples, obj, &v->cfg.mfcc, probe_answer, p);
+}
+
+static void read_answer(void *arg, int err, const char *why, struct blob *values)
+{
+	struct mfcc_read *r = arg;
+	const struct mfcc_spec *s = &r->view->cfg.mfcc;
+	struct blob *zeros = NULL;
+	struct buf header;
+
+	buf_init(&header, HEADER_MAX);
+	if (err == -ENODATA && r->view->cfg.missing == MISSING_ZEROS && s->duration > 0) {
+		/* A silent clip among samples that have sound. */
+		zeros = blob_new((size_t)(mfcc_columns(s, mfcc_fixed_samples(s)) * s->n_mfcc * sizeof(float)));
+		if (zeros) {
+			memset(blob_writable(zeros), 0, blob_len(zeros));
+			values = zeros;
+			err = 0;
+		}
+	}
+	if (!err)
+		err = mfcc_header(r->view, blob_len(values) / (s->n_mfcc * sizeof(float)), &header);
+	if (err)
+		r->done(r->arg, err, why ? why : "not enough memory", NULL, 0);
+	else
+		view_reply_parts(header.data, header.len, blob_data(values), blob_len(values), r->off, r->len, r->done,
+		                 r->arg);
+	buf_done(&header);
+	blob_unref(zeros);
+	free(r);
+}
+
+static void mfcc_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg)
+{
+	struct view *v = f->node->view;
+	struct mfcc_read *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		done(arg, -ENOMEM, "not enough memory", NULL, 0);
+		return;
+	}
+	*r = (struct mfcc_read){ v, off, len, done, arg };
+	samples_mfcc(v->env.samples, f->node->obj, &v->cfg.mfcc, read_answer, r);
+}
+
+const struct view_ops view_mfcc_ops = {
+	.ending = ".npy",
+	.size = mfcc_size,
+	.probe = mfcc_probe,
+	.read = mfcc_read,
+};

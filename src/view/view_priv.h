@@ -1,0 +1,74 @@
+/* view_priv.h - what the files of the view layer share: the table row that is
+ * a view type. A new type is one file and one row. */
+#ifndef S3SAMPLEFS_VIEW_VIEW_PRIV_H
+#define S3SAMPLEFS_VIEW_VIEW_PRIV_H
+
+#include <pthread.h>
+
+#include "view/view.h"
+
+typedef void view_size_fn(void *arg, int err, const char *why, uint64_t size);
+
+struct view_ops {
+	/* Ending that a file's name has after the object's; NULL: every object is
+	 * a directory of `members`. */
+	const char *ending;
+	const char *const *members;    /* names, NULL-terminated */
+	const char *const *root_files; /* names in the view's top directory, NULL-terminated; or NULL */
+
+	/* The size of the object's file, by arithmetic. False: probe tells. */
+	bool (*size)(const struct view *v, const struct object *obj, uint64_t *ret_size);
+	void (*probe)(struct view *v, struct object *obj, view_size_fn *done, void *arg);
+	void (*read)(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg);
+
+	/* For types with members or root files: makes that node. obj is NULL for root files. listing: return
+	 * what is known without asking anybody, by done called before returning. */
+	void (*member)(struct view *v, struct object *obj, int member, bool listing, view_node_fn *done, void *arg);
+};
+
+struct view {
+	struct view_config cfg;
+	const struct view_ops *ops;
+	struct view_env env;
+	struct view *frames, *mfcc;    /* samples: views made of their specs, owned */
+	struct catalog *catalog;       /* samples */
+	char *dynamic_name;            /* NAME@key=value,...: what it was asked for as; else NULL */
+	struct view *next;             /* dynamic ones */
+};
+
+struct view_file {
+	struct node *node;
+	pthread_mutex_t lock;
+	/* lock: */
+	uint64_t expected;             /* where a reader from front to back would go on */
+	uint64_t streamed;             /* bytes read without a gap so far */
+	uint64_t ahead;                /* raw: read ahead up to here */
+};
+
+extern const struct view_ops view_raw_ops, view_frames_ops, view_mfcc_ops, view_info_ops, view_samples_ops;
+
+/* A node with one reference; obj and content are referenced. path is copied.
+ * Version is the object's ETag. NULL when out of memory. */
+struct node *node_new(struct view *v, bool is_dir, const char *path, struct object *obj, int member);
+
+/* Calls back with a file whose content is complete in memory (a reference to content is taken). */
+void node_reply_content(struct view *v, const char *path, struct object *obj, int member, struct blob *content,
+                        const char *version, uint64_t ttl_ms, view_node_fn *done, void *arg);
+
+/* The node of an object's file in v, sized by arithmetic or, unless listing, by
+ * a probe. Takes no reference to obj beyond the call. A failed probe gives a node with err. */
+void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
+                      view_node_fn *done, void *arg);
+
+/* Notes a read and returns how many bytes have been read without a gap. READs
+ * of one reader may arrive a little out of order. */
+uint64_t view_file_streamed(struct view_file *f, uint64_t off, size_t len);
+
+/* Serves [off, off + len) of header followed by body. */
+void view_reply_parts(const void *header, size_t header_len, const void *body, size_t body_len, uint64_t off,
+                      size_t len, view_read_fn *done, void *arg);
+
+/* True if the object's base name matches one of the view's patterns. */
+bool view_matches(const struct view_config *c, const char *key);
+
+#endif

@@ -1,0 +1,203 @@
+/* view_samples.c - type = samples: a directory a clip, with what a trainer
+ * wants of it: frames.npy, mfcc.npy, label.txt, label.npy; index.csv and
+ * classes.txt at the top. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "base/text.h"
+#include "format/npy.h"
+#include "store/meta.h"
+#include "view/catalog.h"
+#include "view/name.h"
+#include "view/view_priv.h"
+
+enum { FRAMES_NPY, MFCC_NPY, LABEL_TXT, LABEL_NPY };
+static const char *const member_names[] = { "frames.npy", "mfcc.npy", "label.txt", "label.npy", NULL };
+
+enum { INDEX_CSV, CLASSES_TXT };
+static const char *const root_names[] = { "index.csv", "classes.txt", NULL };
+
+/* One look-up of a member under way. */
+struct ask {
+	struct view *view;
+	struct object *obj;        /* NULL for the files at the top */
+	int member;
+	char *audio_prefix;        /* mfcc.npy */
+	view_node_fn *done;
+	void *arg;
+};
+
+static void ask_free(struct ask *a)
+{
+	object_unref(a->obj);
+	free(a->audio_prefix);
+	free(a);
+}
+
+static struct ask *ask_new(struct view *v, struct object *obj, int member, view_node_fn *done, void *arg)
+{
+	struct ask *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		done(arg, -ENOMEM, "not enough memory", NULL, 0);
+		return NULL;
+	}
+	*a = (struct ask){ .view = v, .obj = obj ? object_ref(obj) : NULL, .member = member, .done = done, .arg = arg };
+	return a;
+}
+
+static void reply_label_txt(struct view *v, struct object *obj, view_node_fn *done, void *arg)
+{
+	struct name_class c;
+	struct blob *text;
+
+	name_classify(v->cfg.path, v->cfg.split_names, obj->key, &c);
+	text = blob_copy(c.label, c.label_len);
+	if (!text) {
+		done(arg, -ENOMEM, "not enough memory", NULL, 0);
+		return;
+	}
+	node_reply_content(v, obj->key, obj, LABEL_TXT, text, obj->meta.etag, v->env.metadata_ttl_ms, done, arg);
+	blob_unref(text);
+}
+
+/* label.npy: int64, shape (), the class number. Its content depends on what
+ * other labels there are, so that is part of its version. */
+static void label_answer(void *arg, int err, const char *why, const struct catalog_data *data)
+{
+	struct ask *a = arg;
+	struct view *v = a->view;
+	struct name_class c;
+	struct blob *file = NULL;
+	struct buf out;
+	char version[VIEW_VERSION_MAX];
+	int64_t number;
+
+	if (err) {
+		a->done(a->arg, err, why, NULL, 0);
+		ask_free(a);
+		return;
+	}
+	name_classify(v->cfg.path, v->cfg.split_names, a->obj->key, &c);
+	number = catalog_class(data, c.label, c.label_len);
+	buf_init(&out, 512);
+	npy_header("<i8", NULL, 0, &out);
+	buf_add(&out, &number, sizeof(number));
+	if (number < 0)
+		a->done(a->arg, -ENOENT, "its class came up after the list of classes was made", NULL, 0);
+	else if (buf_error(&out) || !(file = blob_copy(out.data, out.len)))
+		a->done(a->arg, -ENOMEM, "not enough memory", NULL, 0);
+	else {
+		snprintf(version, sizeof(version), "%s:%lld", a->obj->meta.etag, (long long)number);
+		node_reply_content(v, a->obj->key, a->obj, LABEL_NPY, file, version, data->ttl_ms, a->done, a->arg);
+	}
+	blob_unref(file);
+	buf_done(&out);
+	ask_free(a);
+}
+
+/* mfcc.npy comes from the object that the audio pattern finds, else from the
+ * video's own track. */
+static void audio_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
+{
+	struct ask *a = arg;
+	struct view *v = a->view;
+	struct object *audio = a->obj;
+
+	if (err) {
+		a->done(a->arg, err, why, NULL, 0);
+		ask_free(a);
+		return;
+	}
+	for (size_t i = 0; i < page->n; i++) {
+		const char *key = page->entries[i].name;
+
+		if (!page->entries[i].is_prefix && name_is_audio_of(a->audio_prefix, key) &&
+		    view_matches(&v->mfcc->cfg, key) && !view_matches(&v->cfg, key)) {
+			audio = objects[i];
+			break;
+		}
+	}
+	node_reply_sized(v->mfcc, audio, MFCC_NPY, false, v->env.metadata_ttl_ms, a->done, a->arg);
+	ask_free(a);
+}
+
+static void find_audio(struct ask *a)
+{
+	struct view *v = a->view;
+
+	a->audio_prefix = name_audio_prefix(v->cfg.audio, a->obj->key);
+	if (!a->audio_prefix) {
+		a->done(a->arg, -ENOMEM, "not enough memory", NULL, 0);
+		ask_free(a);
+		return;
+	}
+	meta_list(v->env.meta, &(struct store_list){ .prefix = a->audio_prefix, .delimiter = true }, audio_answer, a);
+}
+
+static void root_answer(void *arg, int err, const char *why, const struct catalog_data *data)
+{
+	struct ask *a = arg;
+	char version[VIEW_VERSION_MAX];
+	struct blob *content;
+
+	if (err) {
+		a->done(a->arg, err, why, NULL, 0);
+	} else {
+		content = a->member == INDEX_CSV ? data->index_csv : data->classes_txt;
+		snprintf(version, sizeof(version), "%016llx",
+		         (unsigned long long)text_hash64(blob_data(content), blob_len(content)));
+		node_reply_content(a->view, "", NULL, a->member, content, version, data->ttl_ms, a->done, a->arg);
+	}
+	ask_free(a);
+}
+
+/* In a listing nothing is asked of the store: what would have to be isn't sized. */
+static void reply_unsized(struct view *v, struct object *obj, int member, view_node_fn *done, void *arg)
+{
+	struct node *n = node_new(v, false, obj ? obj->key : "", obj, member);
+
+	if (!n) {
+		done(arg, -ENOMEM, "not enough memory", NULL, 0);
+		return;
+	}
+	done(arg, 0, NULL, n, 0);
+	node_unref(n);
+}
+
+static void samples_member(struct view *v, struct object *obj, int member, bool listing, view_node_fn *done, void *arg)
+{
+	struct ask *a;
+
+	if (obj && member == FRAMES_NPY) {
+		node_reply_sized(v->frames, obj, member, listing, v->env.metadata_ttl_ms, done, arg);
+		return;
+	}
+	if (obj && member == LABEL_TXT) {
+		reply_label_txt(v, obj, done, arg);
+		return;
+	}
+	if (listing) {
+		reply_unsized(v, obj, member, done, arg);
+		return;
+	}
+	a = ask_new(v, obj, member, done, arg);
+	if (!a)
+		return;
+	if (!obj)
+		catalog_get(v->catalog, root_answer, a);
+	else if (member == MFCC_NPY)
+		find_audio(a);
+	else
+		catalog_get(v->catalog, label_answer, a);
+}
+
+const struct view_ops view_samples_ops = {
+	.members = member_names,
+	.root_files = root_names,
+	.member = samples_member,
+};

@@ -1,0 +1,21 @@
+/* avlog.h - what FFmpeg has to say, turned into one sentence and one errno.
+ *
+ * FFmpeg's log goes nowhere but into a buffer that keeps the last line of an
+ * error, to be shown to a person beside our own words. */
+#ifndef S3SAMPLEFS_WORKER_AVLOG_H
+#define S3SAMPLEFS_WORKER_AVLOG_H
+
+/* Takes FFmpeg's log over. Once, at the start. */
+void avlog_init(void);
+
+/* Forgets the last line: at the start of every job. */
+void avlog_clear(void);
+
+/* The last error line since then, sanitized; "" if there was none. */
+const char *avlog_last(void);
+
+/* AVERROR -> -errno. What only FFmpeg knows is -EBADMSG: the object is at
+ * fault. 0 and above are returned as they are. */
+int avlog_errno(int averror);
+
+#endif

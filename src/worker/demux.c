@@ -1,0 +1,96 @@
+#include "worker/demux.h"
+
+#include <errno.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/avlog.h"
+#include "worker/input.h"
+#include "worker/why.h"
+
+/* Containers of video and audio. Raw streams of video are left out: almost
+ * anything can be taken for one. */
+static const char containers[] =
+	"mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,"
+	"dv,gxf,ivf,live_flv,mxf,nut,rm,wtv,yuv4mpegpipe,"
+	"aac,aiff,amr,ape,au,caf,flac,mp3,tta,w64,wav,wv";
+
+static int refuse_open(AVFormatContext *format, AVIOContext **pb, const char *url, int flags,
+                       AVDictionary **options)
+{
+	(void)format, (void)pb, (void)url, (void)flags, (void)options;
+	return AVERROR(EPERM);
+}
+
+/* av_find_input_format knows a demuxer by one of its names, not by all. */
+static const AVInputFormat *find_format(const char *container)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(container, ","), container);
+	return av_find_input_format(name);
+}
+
+int demux_open(struct input *in, const char *extension, const char *container, int flags,
+               AVFormatContext **ret, char *why)
+{
+	const AVInputFormat *format = container[0] ? find_format(container) : NULL;
+	AVFormatContext *f = avformat_alloc_context();
+	AVIOContext *io = input_avio(in);
+	char name[32];
+	int err = AVERROR(ENOMEM);
+
+	if (!f || !io)
+		goto free_both;
+	f->format_whitelist = av_strdup(containers);
+	f->protocol_whitelist = av_strdup("");
+	if (!f->format_whitelist || !f->protocol_whitelist)
+		goto free_both;
+	f->pb = io;
+	f->flags |= flags | AVFMT_FLAG_CUSTOM_IO;
+	f->io_open = refuse_open;
+	f->skip_estimate_duration_from_pts = 1;
+	snprintf(name, sizeof(name), "object.%.16s", extension);
+	err = avformat_open_input(&f, name, format, NULL);
+	if (err < 0) {
+		/* f is gone already */
+		input_avio_free(io);
+		if (err == AVERROR(ENOMEM))
+			return why_set(why, -ENOMEM, "no memory for its index");
+		return why_set(why, avlog_errno(err), "not a media file that can be opened: %s",
+		               av_err2str(err));
+	}
+	*ret = f;
+	return 0;
+
+free_both:
+	avformat_free_context(f);
+	input_avio_free(io);
+	return why_set(why, avlog_errno(err), "no memory");
+}
+
+void demux_close(AVFormatContext **format)
+{
+	AVIOContext *io = *format ? (*format)->pb : NULL;
+
+	avformat_close_input(format);
+	input_avio_free(io);
+}
+
+void demux_rebind(AVFormatContext *format, struct input *in)
+{
+	input_avio_rebind(format->pb, in);
+}
+
+bool demux_is(const AVFormatContext *format, const char *name)
+{
+	return av_match_name(name, format->iformat->name);
+}
+
+void demux_select(AVFormatContext *format, int stream)
+{
+	for (unsigned i = 0; i < format->nb_streams; i++)
+		format->streams[i]->discard = (int)i == stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+}

@@ -1,0 +1,236 @@
+/* job_frames: rows out of packets. */
+#include <errno.h>
+#include <inttypes.h>
+#include <libavutil/frame.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "worker/convert.h"
+#include "worker/input.h"
+#include "worker/job.h"
+#include "worker/request.h"
+#include "worker/resize.h"
+#include "worker/resize_kernels.h"
+#include "worker/session.h"
+#include "worker/why.h"
+
+/* What is kept from job to job. job.h's functions have no handle, and a worker
+ * does one job at a time: a static it is. */
+static struct {
+	uint64_t number;                /* of the session */
+	uint64_t object_size;
+	struct session *session;
+	struct convert *convert;
+	struct resize *resize;
+	struct geometry geometry;       /* that resize was made for */
+	uint32_t src_height, src_width;
+} kept;
+
+struct frames_job {
+	const struct proto_job *job;
+	struct job_io *io;
+	struct request_frames r;
+	bool *done;                     /* of each row: written */
+	uint32_t missing;               /* rows to write */
+	uint64_t decoded;
+	char *why;
+};
+
+void job_frames_reset(void)
+{
+	session_free(kept.session);
+	convert_free(kept.convert);
+	resize_free(kept.resize);
+	memset(&kept, 0, sizeof(kept));
+}
+
+/* Tables for this job's sizes. */
+static int reserve_scaling(const struct frames_job *j)
+{
+	const struct proto_frames *h = j->r.head;
+	int err;
+
+	if (!kept.convert)
+		kept.convert = convert_new();
+	if (!kept.convert)
+		return why_set(j->why, -ENOMEM, "no memory");
+	if (kept.resize && kept.src_height == h->src_height && kept.src_width == h->src_width &&
+	    memcmp(&kept.geometry, &j->r.geometry, sizeof(kept.geometry)) == 0)
+		return 0;
+	resize_free(kept.resize);
+	kept.resize = NULL;
+	err = resize_new(h->src_height, h->src_width, &j->r.geometry, resize_kernels_best(), &kept.resize);
+	if (err)
+		return why_set(j->why, err, "no memory to resize");
+	kept.geometry = j->r.geometry;
+	kept.src_height = h->src_height;
+	kept.src_width = h->src_width;
+	return 0;
+}
+
+/* Makes kept.session stand where this job can go on from. */
+static int reserve_session(const struct frames_job *j)
+{
+	char extension[sizeof(j->job->extension) + 1] = "";
+	int err;
+
+	if (!j->job->session || kept.number != j->job->session || kept.object_size != j->job->object_size)
+		job_frames_reset();
+	kept.number = j->job->session;
+	kept.object_size = j->job->object_size;
+	memcpy(extension, j->job->extension, sizeof(j->job->extension));
+	if (!kept.session) {
+		err = session_new(&j->r, extension, j->io->in, &kept.session, j->why);
+		return err ? err : reserve_scaling(j);
+	}
+	session_rebind(kept.session, j->io->in);
+	err = session_can_continue(kept.session, &j->r) ? 0 : session_restart(kept.session, &j->r, j->why);
+	return err ? err : reserve_scaling(j);
+}
+
+/* Says which bytes will be read, where the table tells. */
+static void announce(const struct frames_job *j)
+{
+	uint64_t start = UINT64_MAX, end = 0;
+
+	if (!(j->r.head->table_flags & TABLE_CONTIGUOUS))
+		return;
+	for (uint32_t i = session_next_packet(kept.session); i <= j->r.head->target; i++) {
+		const struct table_packet *p = request_packet(&j->r, i);
+		uint64_t pos = (uint64_t)p->pos;
+
+		start = pos < start ? pos : start;
+		end = pos + p->size > end ? pos + p->size : end;
+	}
+	if (start < end)
+		input_ahead(j->io->in, start, end - start);
+}
+
+static int tell_row(const struct frames_job *j, uint32_t row)
+{
+	struct proto_row message = {.type = PROTO_ROW, .row = row, .job = j->job->job};
+
+	if (send(j->io->socket, &message, sizeof(message), MSG_NOSIGNAL) < 0)
+		return why_set(j->why, -EPIPE, "nobody is listening");
+	return 0;
+}
+
+static int write_frame(const struct frames_job *j, const AVFrame *frame, uint8_t *out)
+{
+	const struct proto_frames *h = j->r.head;
+	bool turned = h->rotation == 90 || h->rotation == 270;
+	uint32_t height = turned ? h->src_width : h->src_height;
+	uint32_t width = turned ? h->src_height : h->src_width;
+	const uint8_t *pixels;
+	size_t stride;
+	int err;
+
+	if ((uint32_t)frame->height != height || (uint32_t)frame->width != width)
+		return why_set(j->why, -EBADMSG, "a frame of %dx%d pixels in a video of %" PRIu32 "x%" PRIu32,
+		               frame->width, frame->height, width, height);
+	err = convert_run(kept.convert, frame, h->rotation, resize_window(kept.resize), &pixels, &stride);
+	if (err)
+		return why_set(j->why, err, "its pixels can't be converted to RGB");
+	resize_run(kept.resize, pixels, stride, out);
+	return 0;
+}
+
+static bool is_row_of(const struct frames_job *j, const struct proto_frame_row *row,
+                      const AVFrame *frame)
+{
+	if (j->r.by_ordinal)
+		return row->ordinal == session_ordinal(kept.session);
+	return row->pts == frame->pts;
+}
+
+/* The first row not before the frame in hand: rows are sorted. */
+static uint32_t first_row(const struct frames_job *j, const AVFrame *frame)
+{
+	uint32_t low = 0, high = j->r.head->n_rows;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct proto_frame_row *row = &j->r.rows[mid];
+
+		if (j->r.by_ordinal ? row->ordinal < session_ordinal(kept.session) : row->pts < frame->pts)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Writes the frame to all rows that are it: a short clip repeats its last one. */
+static int emit(struct frames_job *j, const AVFrame *frame)
+{
+	size_t row_bytes = (size_t)j->r.head->row_bytes;
+	const uint8_t *written = NULL;
+	int err = 0;
+
+	for (uint32_t i = first_row(j, frame); i < j->r.head->n_rows && !err; i++) {
+		const struct proto_frame_row *row = &j->r.rows[i];
+		uint8_t *out;
+
+		if (!is_row_of(j, row, frame))
+			break;
+		if (!row->emit || j->done[i])
+			continue;
+		out = j->io->out + row->slot * row_bytes;
+		if (!written)
+			err = write_frame(j, frame, out);
+		else if (out != written)
+			memcpy(out, written, row_bytes);
+		written = out;
+		if (!err)
+			err = tell_row(j, i);
+		j->done[i] = true;
+		j->missing--;
+	}
+	return err;
+}
+
+static int decode(struct frames_job *j)
+{
+	const AVFrame *frame = session_in_hand(kept.session);
+	int n, err;
+
+	err = frame ? emit(j, frame) : 0;
+	while (!err && j->missing) {
+		n = session_next(kept.session, &j->r, &frame, j->why);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			return why_set(j->why, -EAGAIN, "%u of the wanted frames don't come out of the decoder",
+			               j->missing);
+		j->decoded++;
+		err = emit(j, frame);
+	}
+	return err;
+}
+
+int job_frames(const struct proto_job *job, struct job_io *io, uint64_t *ret_frames_decoded,
+               uint64_t *ret_fed, char *why)
+{
+	struct frames_job j = {.job = job, .io = io, .why = why};
+	int err = request_parse(job, io->input, io->input_size, io->out_size, &j.r, why);
+
+	if (err)
+		goto free_request;
+	for (uint32_t i = 0; i < j.r.head->n_rows; i++)
+		j.missing += j.r.rows[i].emit != 0;
+	j.done = calloc((size_t)j.r.head->n_rows + 1, sizeof(*j.done));
+	err = j.done ? reserve_session(&j) : why_set(why, -ENOMEM, "no memory");
+	if (!err) {
+		announce(&j);
+		err = decode(&j);
+	}
+	*ret_frames_decoded = j.decoded;
+	*ret_fed = kept.session ? session_next_packet(kept.session) : 0;
+
+free_request:
+	free(j.done);
+	request_done(&j.r);
+	return err;
+}

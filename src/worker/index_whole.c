@@ -1,0 +1,65 @@
+/* Everything else: Matroska, transport streams, ... have no index of all packets,
+ * so they are read from end to end, once. */
+#include <errno.h>
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <stdbool.h>
+
+#include "worker/avlog.h"
+#include "worker/demux.h"
+#include "worker/index.h"
+#include "worker/why.h"
+
+/* Durations that the file states. Others come from libavformat's guess of the
+ * frame rate, and would make one clip differ from container to container. */
+static bool has_durations(const AVFormatContext *format, const AVStream *st)
+{
+	return demux_is(format, "matroska") && st->avg_frame_rate.num > 0;
+}
+
+/* VP8 has packets that only update a reference: the fifth bit says whether a
+ * frame is shown (RFC 6386, 9.1). Nothing comes out for them. */
+static bool is_never_shown(enum AVCodecID id, const AVPacket *pkt)
+{
+	return id == AV_CODEC_ID_VP8 && pkt->size > 0 && !(pkt->data[0] & 0x10);
+}
+
+static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, bool durations,
+                      char *why)
+{
+	bool hidden = (pkt->flags & AV_PKT_FLAG_DISCARD) || is_never_shown(st->codecpar->codec_id, pkt);
+	struct table_packet p = {
+		.pts = pkt->pts,
+		.dts = pkt->dts,
+		.pos = pkt->pos < 0 || (uint64_t)pkt->pos >= x->object_size ? -1 : pkt->pos,
+		.duration = durations && pkt->duration > 0 ? pkt->duration : 0,
+		.size = (uint32_t)pkt->size,
+		.flags = (pkt->flags & AV_PKT_FLAG_KEY ? TABLE_KEY : 0) | (hidden ? TABLE_HIDDEN : 0),
+	};
+
+	if ((p.flags & TABLE_KEY) && !x->first->size && av_packet_ref(x->first, pkt) < 0)
+		return why_set(why, -ENOMEM, "no memory");
+	return index_add(x, &p, why);
+}
+
+int index_whole(AVFormatContext *format, int stream, struct index *x, char *why)
+{
+	const AVStream *st = format->streams[stream];
+	bool durations = has_durations(format, st);
+	AVPacket *pkt = av_packet_alloc();
+	int av = 0, err = 0;
+
+	if (!pkt)
+		return why_set(why, -ENOMEM, "no memory");
+	x->flags |= TABLE_WHOLE;
+	while (!err && (av = av_read_frame(format, pkt)) >= 0) {
+		if (pkt->stream_index == stream)
+			err = add_packet(x, st, pkt, durations, why);
+		av_packet_unref(pkt);
+	}
+	/* A file cut short: what is there can be shown. */
+	if (!err && av != AVERROR_EOF && x->n == 0)
+		err = why_set(why, avlog_errno(av), "its packets can't be read");
+	av_packet_free(&pkt);
+	return err;
+}

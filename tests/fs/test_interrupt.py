@@ -1,0 +1,85 @@
+"""Whoever waits for a name can be interrupted."""
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lib.wait import DEADLINE
+
+# In C's terms, because Python asks again after EINTR.
+CHILD = """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: None)
+libc = ctypes.CDLL(None, use_errno=True)
+path = os.fsencode(sys.argv[2])
+if sys.argv[1] == "open":
+    failed = libc.open(path, os.O_RDONLY) < 0
+elif sys.argv[1] == "stat":
+    failed = libc.access(path, os.R_OK) < 0
+else:
+    libc.opendir.restype = ctypes.c_void_p
+    libc.readdir.argtypes = [ctypes.c_void_p]
+    libc.readdir.restype = ctypes.c_void_p
+    listing = libc.opendir(path)
+    failed = listing is None
+    while not failed:
+        ctypes.set_errno(0)
+        if not libc.readdir(listing):
+            failed = True
+print(ctypes.get_errno() if failed else 0, flush=True)
+"""
+
+
+@pytest.fixture
+def waiting(bucket, proxy, mounted):
+    """A mount whose every request is held, and a child that waits for one."""
+    for i in range(3):
+        bucket.put(f"d/{i}.mp4", b"x")
+    mount = mounted(bucket, server=proxy)
+    os.stat(mount / "raw/d")
+    children = []
+
+    def start(what, name, *command):
+        argv = command or (sys.executable, "-c", CHILD, what, mount / name)
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        children.append(child)
+        return child
+
+    with proxy.gate() as gate:
+        yield mount, gate, start
+    for child in children:
+        child.communicate(timeout=DEADLINE)
+
+
+@pytest.mark.parametrize("what, name", [
+    ("stat", "raw/d/0.mp4"), ("open", "raw/d/0.mp4"), ("list", "raw/d"),
+    ("open", "frames@size=native/d/0.mp4.npy")])
+def test_sigint_gives_eintr(waiting, what, name):
+    _, gate, start = waiting
+    child = start(what, name)
+    gate.until_held(1, check=lambda: child.poll() is None or pytest.fail("it didn't wait"))
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=DEADLINE)
+    assert out.strip() == str(errno.EINTR), err
+
+
+def test_sigint_ends_a_waiting_ls(waiting):
+    mount, gate, start = waiting
+    child = start("ls", None, "ls", "-l", mount / "raw/d")
+    gate.until_held(1)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=DEADLINE)
+    assert child.returncode == -signal.SIGINT
+
+
+def test_an_interrupted_look_up_leaves_the_name_usable(waiting, proxy):
+    mount, gate, start = waiting
+    child = start("stat", "raw/d/1.mp4")
+    gate.until_held(1)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=DEADLINE)
+    proxy.clear()
+    assert os.stat(mount / "raw/d/1.mp4").st_size == 1

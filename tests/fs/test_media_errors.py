@@ -1,0 +1,138 @@
+"""Files that can't be decoded cost themselves an error, and nobody else anything."""
+import errno
+import mmap
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+
+from lib import burned, media
+from lib.threads import errno_of, read_bytes
+
+GOOD = "train/video/moov-last.mp4"
+
+
+@pytest.fixture
+def among_good(tmp_path, mounted):
+    """among_good(name -> bytes): those files beside a good clip, mounted; at the end the good one
+    must still read."""
+    mounts = []
+
+    def make(files, **options):
+        folder = tmp_path / "source"
+        folder.mkdir()
+        (folder / "good.mp4").write_bytes(media.numbered(GOOD).read_bytes())
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        mounts.append(mounted(f"dir:{folder}", options))
+        return mounts[-1]
+
+    yield make
+    for mount in mounts:
+        assert np.load(mount / "frames/good.mp4.npy").shape == (16, 224, 224, 3)
+
+
+BROKEN = {
+    "garbage.mp4": lambda: media.garbage(),
+    "garbage.mkv": lambda: media.garbage(),
+    "garbage.ts": lambda: media.garbage(),
+    "empty.mp4": lambda: b"",
+    "one-byte.mp4": lambda: b"\0",
+    "text.avi": lambda: b"this is no film\n" * 1000,
+    "no-index.mp4": lambda: media.numbered(GOOD).read_bytes()[:200_000],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_medium_is_ebadmsg(among_good, name):
+    mount = among_good({name: BROKEN[name]()})
+    path = mount / f"frames/{name}.npy"
+    assert os.stat(path).st_size == 128 + 16 * 224 * 224 * 3
+    assert errno_of(read_bytes, path) == errno.EBADMSG
+    assert errno_of(read_bytes, mount / f"mfcc/{name}.npy") == errno.EBADMSG
+    assert os.getxattr(path, "user.s3samplefs.error")
+    assert name in (mount / ".s3samplefs/errors").read_text()
+
+
+@pytest.mark.parametrize("name", ["garbage.mp4", "no-index.mp4"])
+def test_a_size_that_cannot_be_known_is_zero_and_the_open_fails(among_good, name):
+    mount = among_good({name: BROKEN[name]()})
+    path = mount / f"frames@size=native/{name}.npy"
+    assert os.stat(path).st_size == 0
+    assert errno_of(os.open, path, os.O_RDONLY) == errno.EBADMSG
+    assert os.getxattr(path, "user.s3samplefs.error")
+
+
+def test_a_mapping_of_a_broken_clip_is_sigbus(among_good):
+    mount = among_good({"garbage.mp4": media.garbage()})
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        fd = os.open(mount / "frames/garbage.mp4.npy", os.O_RDONLY)
+        view = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+        os._exit(view[1_000_000] and 0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGBUS
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.99])
+def test_a_truncated_clip_gives_what_is_whole_or_ebadmsg(among_good, part):
+    """The index in front is whole: frames before the cut are right, those behind it fail."""
+    whole = media.numbered("train/video/moov-first.mp4").read_bytes()
+    mount = among_good({"cut.mp4": whole[:int(len(whole) * part)]})
+    path = mount / "frames@size=64,num_frames=25/cut.mp4.npy"
+    row = 64 * 64 * 3
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    outcomes = []
+    for i in range(25):
+        try:
+            data = os.pread(fd, row, 128 + i * row)
+            assert burned.read(np.frombuffer(data, np.uint8).reshape(64, 64, 3)) == 2 + 5 * i
+            outcomes.append("right")
+        except OSError as error:
+            assert error.errno == errno.EBADMSG
+            outcomes.append("failed")
+    os.close(fd)
+    assert "failed" in outcomes
+
+
+@pytest.mark.parametrize("place", range(12))
+def test_flipped_bytes_never_take_the_mount_down(among_good, place):
+    data = bytearray(media.numbered("train/video/clip.mkv").read_bytes())
+    noise = np.random.default_rng(place)
+    for at in noise.integers(0, len(data), 400):
+        data[at] = int(noise.integers(0, 256))
+    mount = among_good({"flipped.mkv": bytes(data)})
+    for view in ("frames", "mfcc", "frames@size=native"):
+        assert errno_of(read_bytes, mount / f"{view}/flipped.mkv.npy") in (
+            None, errno.EBADMSG, errno.ENODATA)
+
+
+def test_a_claim_of_fifty_million_samples_is_refused(among_good):
+    mount = among_good({"bomb.mp4": media.claims_fifty_million_samples()})
+    assert errno_of(read_bytes, mount / "frames/bomb.mp4.npy") == errno.EBADMSG
+
+
+def test_a_failure_is_remembered(among_good):
+    mount = among_good({"garbage.mp4": media.garbage()})
+    path = mount / "frames/garbage.mp4.npy"
+    assert errno_of(read_bytes, path) == errno.EBADMSG
+    jobs = mount.stat("decode_jobs")
+    for _ in range(5):
+        assert errno_of(read_bytes, path) == errno.EBADMSG
+    assert mount.stat("decode_jobs") == jobs
+
+
+def test_sound_alone_has_no_frames(among_good, tmp_path):
+    """A file that is named like a film, and whose only stream is sound."""
+    mount = among_good({"sound.mp4": media.sounds()["train/sound/stereo.m4a"].read_bytes()})
+    assert errno_of(read_bytes, mount / "frames/sound.mp4.npy") == errno.ENODATA
+    assert np.load(mount / "mfcc/sound.mp4.npy").shape == (20, 1292)
+
+
+def test_a_clip_larger_than_memory_alone_is_enomem(among_good):
+    mount = among_good({}, memory="64M", workers=1)
+    assert errno_of(read_bytes, mount / "frames@size=8000,num_frames=1/good.mp4.npy") \
+        == errno.ENOMEM

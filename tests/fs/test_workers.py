@@ -1,0 +1,144 @@
+"""Decoding happens in processes that may crash, hang or be killed: it costs one file one error."""
+import errno
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from lib import media
+from lib.mount import program, worker_program
+from lib.run import run
+from lib.threads import Reader, errno_of, read_bytes
+from lib.wait import until, until_gone
+
+CLIP = "train/video/moov-first.mp4"
+
+
+@pytest.fixture
+def slow(bucket, proxy, mounted):
+    """A bucket with the clips victim.mp4 and other.mp4 behind the proxy, and one worker."""
+    for name in ("victim.mp4", "other.mp4"):
+        bucket.put(name, media.numbered(CLIP))
+    return mounted(bucket, {"workers": 1, "timeout": "20s"}, server=proxy)
+
+
+def _replaced(mount, pid):
+    until_gone(pid, "the killed worker")
+    return until(lambda: [p for p in mount.workers() if p != pid], "a new worker",
+                 check=mount.must_run)
+
+
+def test_workers_are_started_early(tree, mounted):
+    mount = mounted(f"dir:{tree}", {"workers": 2})
+    until(lambda: len(mount.workers()) == 2, "two workers", check=mount.must_run)
+    assert mount.stat("worker_starts") == 2 and mount.stat("decode_jobs") == 0
+
+
+def test_an_idle_worker_that_is_killed_is_replaced(tree, mounted):
+    mount = mounted(f"dir:{tree}", {"workers": 1})
+    [pid] = until(mount.workers, "a worker")
+    os.kill(pid, signal.SIGKILL)
+    _replaced(mount, pid)
+    assert np.load(mount / f"frames/{CLIP}.npy").shape == (16, 224, 224, 3)
+    mount.until_stat("worker_deaths", 1)
+    assert mount.stat("worker_starts") == 2
+
+
+def test_a_worker_killed_while_decoding_costs_its_file_one_error(slow, proxy):
+    with proxy.gate(kind="GET", key="victim") as gate:
+        reader = Reader(errno_of, read_bytes, slow / "frames/victim.mp4.npy")
+        gate.until_held(1)
+        [pid] = slow.workers()
+        os.kill(pid, signal.SIGKILL)
+        assert reader.finish() == errno.EBADMSG
+    _replaced(slow, pid)
+    assert os.getxattr(slow / "frames/victim.mp4.npy", "user.s3samplefs.error")
+    assert np.load(slow / "frames/other.mp4.npy").shape == (16, 224, 224, 3)
+    assert np.load(slow / "mfcc/other.mp4.npy").shape == (20, 1292)
+    assert slow.stat("worker_deaths") == 1
+
+
+def test_a_worker_killed_many_times_is_replaced_each_time(tree, mounted):
+    mount = mounted(f"dir:{tree}", {"workers": 2})
+    for _ in range(5):
+        pid = until(mount.workers, "a worker")[0]
+        os.kill(pid, signal.SIGKILL)
+        _replaced(mount, pid)
+    assert np.load(mount / f"frames/{CLIP}.npy").shape == (16, 224, 224, 3)
+
+
+def test_a_worker_that_hangs_is_etimedout_and_replaced(tree, mounted):
+    mount = mounted(f"dir:{tree}", {"workers": 1, "timeout": "2s"})
+    [pid] = until(mount.workers, "a worker")
+    os.kill(pid, signal.SIGSTOP)
+    assert errno_of(read_bytes, mount / f"frames/{CLIP}.npy") == errno.ETIMEDOUT
+    _replaced(mount, pid)
+    assert np.load(mount / "frames/train/video/clip.mkv.npy").shape == (16, 224, 224, 3)
+
+
+def test_others_read_while_a_worker_hangs(tree, mounted):
+    mount = mounted(f"dir:{tree}", {"workers": 2, "timeout": "30s"})
+    pids = until(lambda: len(mount.workers()) == 2 and mount.workers(), "two workers")
+    os.kill(pids[0], signal.SIGSTOP)
+    try:
+        readers = [Reader(np.load, mount / f"frames/train/video/{name}.npy")
+                   for name in ("clip.mkv", "clip.mov")]
+        # One of the two may be with the worker that stands still.
+        until(lambda: any(r.done() for r in readers), "one of two clips")
+        assert read_bytes(mount / "raw/README")
+    finally:
+        os.kill(pids[0], signal.SIGCONT)
+    for reader in readers:
+        assert reader.finish().shape == (16, 224, 224, 3)
+
+
+def test_workers_get_no_credentials(bucket, mounted):
+    server = bucket.server
+    mount = mounted(bucket, server=server)
+    for pid in until(mount.workers, "workers"):
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            environ = f.read()
+        assert server.secret_key.encode() not in environ and b"AWS_" not in environ
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            assert server.secret_key.encode() not in f.read()
+
+
+def test_workers_hold_no_files_and_no_connections(bucket, mounted):
+    bucket.put("clip.mp4", media.numbered(CLIP))
+    mount = mounted(bucket, server=bucket.server)
+    np.load(mount / "frames/clip.mp4.npy")
+    for pid in mount.workers():
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            if int(fd) > 2:
+                assert target.startswith(("socket:", "/memfd:")), target
+            else:
+                assert target.startswith(("/dev/null", "pipe:", "/memfd:")) or \
+                    target == str(mount.folder / "log"), target
+        # Not one of its sockets is an internet socket.
+        inodes = {os.readlink(f"/proc/{pid}/fd/{fd}")[8:-1] for fd in os.listdir(f"/proc/{pid}/fd")
+                  if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")}
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            with open(f"/proc/{pid}/net/{table}") as f:
+                assert not inodes & {line.split()[9] for line in f.readlines()[1:]}
+
+
+def test_workers_cannot_dump_core_or_gain_privileges(tree, mounted):
+    mount = mounted(f"dir:{tree}")
+    for pid in until(mount.workers, "workers"):
+        with open(f"/proc/{pid}/limits") as f:
+            limits = f.read()
+        assert next(line for line in limits.splitlines()
+                    if line.startswith("Max core")).split()[4] == "0"
+
+
+def test_only_the_worker_links_decoders_and_only_the_daemon_the_network():
+    daemon, worker = run("ldd", program()), run("ldd", worker_program())
+    for library in ("libav", "libsw", "libsndfile", "libfftw"):
+        assert library not in daemon
+    assert "libavcodec" in worker
+    assert "NEEDED" in run("objdump", "-p", worker_program())
+    needed = [line.split()[1] for line in run("objdump", "-p", worker_program()).splitlines()
+              if "NEEDED" in line]
+    assert not [name for name in needed if "curl" in name or "fuse" in name or "crypto" in name]

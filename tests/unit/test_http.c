@@ -1,0 +1,656 @@
+/* The way of bytes: what happens to transfers that break, stall, lie or wait,
+ * and to connections. Through s3.h, against a server that misbehaves. */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "s3_world.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static void assert_whole(const struct outcome *o, size_t len)
+{
+	if (o->err)
+		fail_msg("%s", o->why);
+	assert_int_equal(o->len, len);
+	assert_true(o->intact);
+}
+
+/* ---- broken transfers ---- */
+
+struct breakage {
+	unsigned breaks;          /* so many requests break off */
+	size_t after;             /* bytes of body */
+	bool reset;
+	bool before_headers;
+	bool stall;
+	uint64_t first[8];        /* ranges asked for, by request */
+	char if_match[8][64];
+};
+
+static bool break_off(struct fake_request *q, void *arg)
+{
+	struct breakage *b = arg;
+	uint64_t first;
+	uint64_t last;
+
+	if (!world_range(q, &first, &last) || q->number >= COUNT(b->first))
+		return false;
+	b->first[q->number] = first;
+	fake_header(q, "If-Match", b->if_match[q->number], sizeof(b->if_match[0]));
+	if (q->number > b->breaks)
+		return world_serve(q);
+	if (!b->before_headers) {
+		world_send_head(q, first, last);
+		world_send_bytes(q, first, b->after);
+	}
+	if (b->stall)
+		fake_hold(q);
+	if (b->reset)
+		fake_reset(q);
+	return false;
+}
+
+static void a_short_body_is_resumed_where_it_ended(void **state)
+{
+	struct breakage b = { .breaks = 2, .after = 1000 };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, break_off, &b, NULL);
+	world_get(&w, "key", 500, 50000, &o);
+	assert_whole(&o, 50000);
+	assert_int_equal(b.first[1], 500);
+	assert_int_equal(b.first[2], 1500);
+	assert_int_equal(b.first[3], 2500);
+	for (int i = 1; i <= 3; i++)
+		assert_string_equal(b.if_match[i], "\"" WORLD_ETAG "\"");
+	assert_int_equal(stats_get(&w.stats, STAT_s3_retries), 2);
+	assert_int_equal(stats_get(&w.stats, STAT_s3_get), 3);
+	assert_int_equal(stats_get(&w.stats, STAT_s3_bytes), 50000);
+	world_close(&w);
+}
+
+static void a_reset_is_retried(void **state)
+{
+	struct breakage b = { .breaks = 3, .reset = true, .before_headers = true };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, break_off, &b, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_whole(&o, 10);
+	assert_int_equal(fake_requests(w.server), 4);
+	world_close(&w);
+}
+
+static void resets_without_end_are_an_error(void **state)
+{
+	struct breakage b = { .breaks = 100, .reset = true, .before_headers = true };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, break_off, &b, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_outcome(&o, -EIO, "4 attempts");
+	assert_int_equal(stats_get(&w.stats, STAT_s3_errors), 1);
+	world_close(&w);
+}
+
+static void a_stall_is_retried_with_the_rest(void **state)
+{
+	struct breakage b = { .breaks = 1, .after = 7, .stall = true };
+	const struct world_options quick = { .timeout_ms = 4000 };
+	uint64_t start = clock_ms();
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, break_off, &b, &quick);
+	world_get(&w, "key", 0, 100, &o);
+	assert_whole(&o, 100);
+	assert_int_equal(b.first[2], 7);
+	assert_in_range(clock_ms() - start, 1000, 3000);
+	world_close(&w);
+}
+
+static void the_deadline_holds_over_all_attempts(void **state)
+{
+	struct breakage b = { .breaks = 100, .stall = true };
+	const struct world_options quick = { .timeout_ms = 1500, .attempts = 100 };
+	uint64_t start = clock_ms();
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, break_off, &b, &quick);
+	world_get(&w, "key", 0, 100, &o);
+	assert_outcome(&o, -ETIMEDOUT, "1.5 s");
+	assert_in_range(clock_ms() - start, 1500, 3000);
+	world_close(&w);
+}
+
+/* ---- replies that aren't what was asked for ---- */
+
+static bool flood(struct fake_request *q, void *arg)
+{
+	static char zeros[65536];
+	size_t *sent = arg;
+
+	fake_send(q, "HTTP/1.1 200 OK\r\nETag: \"" WORLD_ETAG "\"\r\nContent-Length: 1000000000\r\n\r\n");
+	while (fake_send_data(q, zeros, sizeof(zeros)))
+		*sent += sizeof(zeros);
+	return false;
+}
+
+static void a_whole_object_instead_of_a_range_is_cut_off(void **state)
+{
+	size_t sent = 0;
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, flood, &sent, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_outcome(&o, -EPROTO, "whole object");
+	assert_int_equal(fake_requests(w.server), 1);
+	world_close(&w);
+	/* What sockets buffer, far from the gigabyte that was offered. */
+	assert_true(sent < 64u << 20);
+}
+
+static bool send_script(struct fake_request *q, void *arg)
+{
+	return fake_send(q, "%s", (const char *)arg);
+}
+
+static void assert_reply(const char *reply, int err, const char *part)
+{
+	char script[1024];
+	struct outcome o;
+	struct world w;
+
+	snprintf(script, sizeof(script), "%s", reply);
+	world_open(&w, send_script, script, NULL);
+	world_get(&w, "key", 10, 3, &o);
+	assert_outcome(&o, err, part);
+	assert_int_equal(fake_requests(w.server), 1);
+	world_close(&w);
+}
+
+#define HEAD(status, etag, range, length) \
+	"HTTP/1.1 " status "\r\nETag: " etag "\r\nContent-Range: " range "\r\nContent-Length: " length "\r\n\r\n"
+#define ETAG "\"" WORLD_ETAG "\""
+
+static void only_the_range_asked_for_is_taken(void **state)
+{
+	(void)state;
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-12/100000", "3") "abc", 0, "");
+	assert_reply(HEAD("200 OK", ETAG, "bytes 10-12/100000", "3") "abc", 0, "");
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-12/*", "3") "abc", 0, "");
+	assert_reply(HEAD("206 P", ETAG, "bytes 11-13/100000", "3") "abc", -EPROTO, "another range");
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-13/100000", "4") "abcd", -EPROTO, "another range");
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-11/100000", "2") "ab", -EPROTO, "another range");
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-12/99999", "3") "abc", -EPROTO, "another range");
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-12/100000", "4") "abcd", -EPROTO, "another range");
+	assert_reply(HEAD("206 P", ETAG, "bytes -1--3/100000", "3") "abc", -EPROTO, "another range");
+	assert_reply(HEAD("206 P", ETAG, "bytes 10-99999999999999999999999/100000", "3") "abc", -EPROTO,
+	             "another range");
+	assert_reply(HEAD("206 P", ETAG, "pages 10-12/100000", "3") "abc", -EPROTO, "another range");
+}
+
+static void only_the_version_asked_for_is_taken(void **state)
+{
+	(void)state;
+	assert_reply(HEAD("206 P", "W/" ETAG, "bytes 10-12/100000", "3") "abc", 0, "");
+	assert_reply(HEAD("206 P", WORLD_ETAG, "bytes 10-12/100000", "3") "abc", 0, "");
+	assert_reply(HEAD("206 P", "\"other\"", "bytes 10-12/100000", "3") "abc", -ESTALE, "replaced");
+	assert_reply(HEAD("200 OK", "\"other\"", "bytes 0-0/1", "1") "a", -ESTALE, "replaced");
+	assert_reply("HTTP/1.1 206 P\r\nContent-Range: bytes 10-12/100000\r\nContent-Length: 3\r\n\r\nabc",
+	             -EPROTO, "ETag");
+	assert_reply("HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n", -ESTALE, "replaced");
+	assert_reply("HTTP/1.1 416 Range\r\nContent-Length: 0\r\n\r\n", -ESTALE, "replaced");
+}
+
+static void more_bytes_than_asked_for_are_cut_off(void **state)
+{
+	(void)state;
+	assert_reply("HTTP/1.1 206 P\r\nETag: " ETAG "\r\nContent-Range: bytes 10-12/100000\r\n"
+	             "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n",
+	             -EPROTO, "longer");
+}
+
+static bool change_version(struct fake_request *q, void *arg)
+{
+	uint64_t first;
+	uint64_t last;
+
+	(void)arg;
+	if (!world_range(q, &first, &last))
+		return false;
+	if (q->number == 1) {
+		world_send_head(q, first, last);
+		world_send_bytes(q, first, 10);
+		return false;
+	}
+	fake_send(q, "HTTP/1.1 206 P\r\nETag: \"new\"\r\nContent-Range: bytes %llu-%llu/%u\r\n"
+	          "Content-Length: %llu\r\n\r\n", (unsigned long long)first, (unsigned long long)last,
+	          WORLD_SIZE, (unsigned long long)(last - first + 1));
+	return world_send_bytes(q, first, (size_t)(last - first + 1));
+}
+
+static void a_resumed_body_is_never_a_mix(void **state)
+{
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, change_version, NULL, NULL);
+	world_get(&w, "key", 0, 100, &o);
+	assert_outcome(&o, -ESTALE, "replaced");
+	assert_int_equal(fake_requests(w.server), 2);
+	world_close(&w);
+}
+
+static bool endless_headers(struct fake_request *q, void *arg)
+{
+	(void)arg;
+	fake_send(q, "HTTP/1.1 206 P\r\n");
+	while (fake_send(q, "X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"))
+		;
+	return false;
+}
+
+static void endless_headers_are_cut_off(void **state)
+{
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, endless_headers, NULL, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_outcome(&o, -EPROTO, "longer");
+	world_close(&w);
+}
+
+static void what_isnt_http_is_refused(void **state)
+{
+	char greeting[] = "220 smtp.example.org ESMTP\r\n";
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, send_script, greeting, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_outcome(&o, -EPROTO, "not HTTP");
+	world_close(&w);
+}
+
+/* ---- a busy store ---- */
+
+struct busy {
+	unsigned times;
+	int status;
+	const char *headers;
+	const char *code;
+};
+
+static bool be_busy(struct fake_request *q, void *arg)
+{
+	const struct busy *b = arg;
+
+	if (q->number > b->times)
+		return world_serve(q);
+	return world_send_error(q, b->status, b->headers, b->code);
+}
+
+static void overload_is_retried_and_the_connection_kept(void **state)
+{
+	static const int statuses[] = { 429, 500, 502, 503, 504 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		struct busy b = { 1, statuses[i], "", "" };
+		struct outcome o;
+		struct world w;
+
+		world_open(&w, be_busy, &b, NULL);
+		world_get(&w, "key", 0, 10, &o);
+		assert_whole(&o, 10);
+		assert_int_equal(fake_requests(w.server), 2);
+		assert_int_equal(fake_connections(w.server), 1);
+		world_close(&w);
+	}
+}
+
+static void overload_without_end_tells_status_code_and_attempts(void **state)
+{
+	struct busy b = { 100, 503, "", "InternalError" };
+	const struct world_options three = { .attempts = 3 };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, be_busy, &b, &three);
+	world_get(&w, "key", 0, 10, &o);
+	assert_outcome(&o, -EIO, "s3://bucket/key");
+	assert_outcome(&o, -EIO, "HTTP 503 InternalError, 3 attempts");
+	assert_int_equal(fake_requests(w.server), 3);
+	world_close(&w);
+}
+
+static void retry_after_is_waited_for(void **state)
+{
+	struct busy b = { 1, 503, "Retry-After: 1\r\n", "" };
+	uint64_t start = clock_ms();
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, be_busy, &b, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_whole(&o, 10);
+	assert_in_range(clock_ms() - start, 1000, 5000);
+	world_close(&w);
+}
+
+static void a_wait_past_the_deadline_isnt_begun(void **state)
+{
+	struct busy b = { 100, 503, "Retry-After: 3600\r\n", "" };
+	uint64_t start = clock_ms();
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, be_busy, &b, NULL);
+	world_get(&w, "key", 0, 10, &o);
+	assert_outcome(&o, -EIO, "HTTP 503");
+	assert_int_equal(fake_requests(w.server), 1);
+	assert_in_range(clock_ms() - start, 0, 5000);
+	world_close(&w);
+}
+
+/* ---- connections and queues ---- */
+
+static bool hold_then_serve(struct fake_request *q, void *arg)
+{
+	(void)arg;
+	fake_hold(q);
+	return world_serve(q);
+}
+
+static bool serve(struct fake_request *q, void *arg)
+{
+	(void)arg;
+	return world_serve(q);
+}
+
+static void never_more_requests_at_once_than_connections(void **state)
+{
+	const struct world_options four = { .connections = 4 };
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_then_serve, NULL, &four);
+	for (unsigned i = 0; i < 40; i++)
+		pending_get(&p, &w, i * 100, 100, false);
+	fake_wait_held(w.server, 4);
+	fake_release(w.server);
+	pending_wait(&p, 40);
+	assert_int_equal(p.failed, 0);
+	assert_int_equal(fake_most_held(w.server), 4);
+	assert_int_equal(fake_connections(w.server), 4);
+	assert_int_equal(stats_get(&w.stats, STAT_s3_connections), 4);
+	world_close(&w);
+	pending_done(&p);
+}
+
+static void connections_are_used_again(void **state)
+{
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, serve, NULL, NULL);
+	for (unsigned i = 0; i < 50; i++) {
+		world_get(&w, "key", i, 1000, &o);
+		assert_whole(&o, 1000);
+	}
+	assert_int_equal(fake_requests(w.server), 50);
+	assert_int_equal(fake_connections(w.server), 1);
+	assert_int_equal(stats_get(&w.stats, STAT_s3_connections), 1);
+	world_close(&w);
+}
+
+static void reading_ahead_leaves_connections_for_demand(void **state)
+{
+	const struct world_options four = { .connections = 4 };
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_then_serve, NULL, &four);
+	for (unsigned i = 0; i < 20; i++)
+		pending_get(&p, &w, i * 100, 100, true);
+	fake_wait_held(w.server, 3);
+	pending_get(&p, &w, 5000, 100, false);
+	/* The fourth can only be the demand: were it a read-ahead, it would have
+	 * come without one, and the demand would be the fifth. */
+	fake_wait_held(w.server, 4);
+	fake_release(w.server);
+	pending_wait(&p, 21);
+	assert_int_equal(p.failed, 0);
+	assert_int_equal(fake_most_held(w.server), 4);
+	world_close(&w);
+	pending_done(&p);
+}
+
+struct order {
+	pthread_mutex_t lock;
+	/* lock: */
+	uint64_t first[64];
+	unsigned n;
+};
+
+static bool note_order(struct fake_request *q, void *arg)
+{
+	struct order *o = arg;
+	uint64_t last;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->n < COUNT(o->first) && world_range(q, &o->first[o->n], &last))
+		o->n++;
+	pthread_mutex_unlock(&o->lock);
+	if (q->number == 1)
+		fake_hold(q);
+	return world_serve(q);
+}
+
+static void demand_goes_before_ahead_each_in_order(void **state)
+{
+	const struct world_options one = { .connections = 1 };
+	struct order o = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, note_order, &o, &one);
+	pending_get(&p, &w, 0, 1, false);
+	fake_wait_held(w.server, 1);
+	for (unsigned i = 0; i < 5; i++)
+		pending_get(&p, &w, 200 + i, 1, true);
+	for (unsigned i = 0; i < 5; i++)
+		pending_get(&p, &w, 100 + i, 1, false);
+	fake_release(w.server);
+	pending_wait(&p, 11);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(o.first[1 + i], 100 + i);
+		assert_int_equal(o.first[6 + i], 200 + i);
+	}
+	world_close(&w);
+	pending_done(&p);
+}
+
+/* Five requests of 300 ms on one connection: the last wait longer than the deadline. */
+static bool serve_slowly(struct fake_request *q, void *arg)
+{
+	uint64_t until = clock_ms() + 300;
+
+	(void)arg;
+	while (clock_ms() < until)
+		;
+	return world_serve(q);
+}
+
+static void the_deadline_runs_from_when_a_request_is_served(void **state)
+{
+	const struct world_options one = { .connections = 1, .timeout_ms = 1000 };
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, serve_slowly, NULL, &one);
+	for (unsigned i = 0; i < 5; i++)
+		pending_get(&p, &w, i, 1, false);
+	pending_wait(&p, 5);
+	assert_int_equal(p.failed, 0);
+	world_close(&w);
+	pending_done(&p);
+}
+
+static void a_name_is_looked_up(void **state)
+{
+	const struct world_options named = { .host = "localhost" };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, serve, NULL, &named);
+	for (unsigned i = 0; i < 3; i++) {
+		world_get(&w, "key", i, 10, &o);
+		assert_whole(&o, 10);
+	}
+	assert_int_equal(fake_connections(w.server), 1);
+	world_close(&w);
+}
+
+static void a_refused_connection_is_told(void **state)
+{
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, serve, NULL, NULL);
+	fake_http_stop(w.server);
+	w.server = NULL;
+	world_get(&w, "key", 0, 1, &o);
+	assert_outcome(&o, -EIO, "cannot connect: Connection refused (4 attempts)");
+	world_close(&w);
+}
+
+static void a_name_that_isnt_there_is_told(void **state)
+{
+	const struct world_options nowhere = { .host = "nowhere.invalid" };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, serve, NULL, &nowhere);
+	world_get(&w, "key", 0, 1, &o);
+	assert_int_equal(o.err, -EIO);
+	assert_non_null(strstr(o.why, "bucket.nowhere.invalid"));
+	world_close(&w);
+}
+
+/* ---- the end ---- */
+
+static void freeing_cancels_what_runs_and_what_waits(void **state)
+{
+	const struct world_options two = { .connections = 2 };
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_then_serve, NULL, &two);
+	for (unsigned i = 0; i < 20; i++)
+		pending_get(&p, &w, i, 1, i % 2);
+	fake_wait_held(w.server, 2);
+	s3_free(w.s3);
+	w.s3 = NULL;
+	assert_int_equal(p.finished, 20);
+	assert_int_equal(p.canceled, 20);
+	world_close(&w);
+	pending_done(&p);
+}
+
+static void freeing_cancels_what_waits_to_be_sent_again(void **state)
+{
+	struct busy b = { 100, 503, "Retry-After: 5\r\n", "" };
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, be_busy, &b, NULL);
+	for (unsigned i = 0; i < 8; i++)
+		pending_get(&p, &w, i, 1, false);
+	while (stats_get(&w.stats, STAT_s3_retries) < 8)
+		sched_yield();
+	s3_free(w.s3);
+	w.s3 = NULL;
+	assert_int_equal(p.canceled, 8);
+	world_close(&w);
+	pending_done(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_short_body_is_resumed_where_it_ended),
+		cmocka_unit_test(a_reset_is_retried),
+		cmocka_unit_test(resets_without_end_are_an_error),
+		cmocka_unit_test(a_stall_is_retried_with_the_rest),
+		cmocka_unit_test(the_deadline_holds_over_all_attempts),
+		cmocka_unit_test(a_whole_object_instead_of_a_range_is_cut_off),
+		cmocka_unit_test(only_the_range_asked_for_is_taken),
+		cmocka_unit_test(only_the_version_asked_for_is_taken),
+		cmocka_unit_test(more_bytes_than_asked_for_are_cut_off),
+		cmocka_unit_test(a_resumed_body_is_never_a_mix),
+		cmocka_unit_test(endless_headers_are_cut_off),
+		cmocka_unit_test(what_isnt_http_is_refused),
+		cmocka_unit_test(overload_is_retried_and_the_connection_kept),
+		cmocka_unit_test(overload_without_end_tells_status_code_and_attempts),
+		cmocka_unit_test(retry_after_is_waited_for),
+		cmocka_unit_test(a_wait_past_the_deadline_isnt_begun),
+		cmocka_unit_test(never_more_requests_at_once_than_connections),
+		cmocka_unit_test(connections_are_used_again),
+		cmocka_unit_test(reading_ahead_leaves_connections_for_demand),
+		cmocka_unit_test(demand_goes_before_ahead_each_in_order),
+		cmocka_unit_test(the_deadline_runs_from_when_a_request_is_served),
+		cmocka_unit_test(a_name_is_looked_up),
+		cmocka_unit_test(a_refused_connection_is_told),
+		cmocka_unit_test(a_name_that_isnt_there_is_told),
+		cmocka_unit_test(freeing_cancels_what_runs_and_what_waits),
+		cmocka_unit_test(freeing_cancels_what_waits_to_be_sent_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,369 @@
+/* Decoded rows over real parts: a folder of clips made by ffmpeg, the block
+ * cache, real worker processes. Single-flight, each GOP once, failures
+ * remembered, within the capacity.
+ *
+ * Needs ffmpeg and, in S3SAMPLEFS_WORKER, the worker program. */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/blob.h"
+#include "base/budget.h"
+#include "base/stats.h"
+#include "base/text.h"
+#include "media/plan.h"
+#include "media/pool.h"
+#include "media/samples.h"
+#include "store/blocks.h"
+#include "store/store.h"
+
+#define FRAMES 100u          /* of the clip; a sync packet every 25 */
+#define ROWS 20u
+#define READERS 32u
+
+struct world {
+	char dir[64];
+	struct stats stats;
+	struct store *store;
+	struct blocks *blocks;
+	struct pool *pool;
+	struct budget *budget;
+	struct samples *samples;
+};
+
+static void shell(const char *format, const char *dir)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command), format, dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void open_world(struct world *w, size_t capacity)
+{
+	char why[512];
+	struct pool_options o = { 0 };
+
+	memset(&w->stats, 0, sizeof(w->stats));
+	assert_int_equal(store_dir_open(w->dir, &w->stats, why, &w->store), 0);
+	w->blocks = blocks_new(w->store, (size_t)64 << 20, &w->stats);
+	w->budget = budget_new((size_t)64 << 20, &w->stats);
+	o.binary = getenv("S3SAMPLEFS_WORKER");
+	o.workers = 2;
+	o.timeout_ms = 60000;
+	o.blocks = w->blocks;
+	o.stats = &w->stats;
+	assert_non_null(o.binary);
+	assert_int_equal(pool_new(&o, why, &w->pool), 0);
+	w->samples = samples_new(w->pool, w->budget, capacity, &w->stats);
+	assert_non_null(w->samples);
+}
+
+static void close_world(struct world *w)
+{
+	pool_free(w->pool);
+	blocks_free(w->blocks);
+	store_free(w->store);
+	samples_free(w->samples);
+	budget_free(w->budget);
+}
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	snprintf(w->dir, sizeof(w->dir), "/tmp/test_samples.XXXXXX");
+	if (!mkdtemp(w->dir))
+		return -1;
+	shell("ffmpeg -v error -y -f lavfi -i testsrc2=s=160x120:r=25:d=4 -f lavfi -i sine=d=4 "
+	      "-c:v libx264 -g 25 -bf 2 -sc_threshold 0 -c:a aac -movflags +faststart %s/clip.mp4", w->dir);
+	shell("head -c 20000 /dev/urandom > %s/garbage.mp4", w->dir);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	shell("rm -r %s", w->dir);
+	free(w);
+	return 0;
+}
+
+struct head_wait {
+	sem_t done;
+	int err;
+	struct object *obj;
+	const char *key;
+};
+
+static void got_head(void *arg, int err, const char *why, const struct object_meta *meta)
+{
+	struct head_wait *h = arg;
+
+	(void)why;
+	h->err = err;
+	h->obj = err ? NULL : object_new(h->key, meta);
+	sem_post(&h->done);
+}
+
+static struct object *object(struct world *w, const char *key)
+{
+	struct head_wait h = { .key = key };
+
+	sem_init(&h.done, 0, 0);
+	store_head(w->store, key, got_head, &h);
+	sem_wait(&h.done);
+	sem_destroy(&h.done);
+	assert_int_equal(h.err, 0);
+	return h.obj;
+}
+
+static struct frames_spec spec(void)
+{
+	struct frames_spec s;
+
+	memset(&s, 0, sizeof(s));
+	s.sampling = SAMPLING_UNIFORM;
+	s.num_frames = ROWS;
+	s.height = s.width = 64;
+	s.square = 1;
+	return s;
+}
+
+struct rows_wait {
+	sem_t done;
+	int err;
+	uint32_t count;
+	uint64_t hash[FRAMES];
+	size_t len;
+};
+
+static void got_rows(void *arg, int err, const char *why, struct blob *const *rows)
+{
+	struct rows_wait *r = arg;
+
+	r->err = err;
+	if (err)
+		fprintf(stderr, "rows: %s\n", why);
+	for (uint32_t i = 0; !err && i < r->count; i++) {
+		r->hash[i] = text_hash64(blob_data(rows[i]), blob_len(rows[i]));
+		r->len = blob_len(rows[i]);
+	}
+	sem_post(&r->done);
+}
+
+static int read_rows(struct world *w, struct object *obj, const struct frames_spec *s, uint32_t first, uint32_t count,
+                     bool sequential, uint64_t *hash)
+{
+	struct rows_wait r = { .count = count };
+
+	sem_init(&r.done, 0, 0);
+	samples_rows(w->samples, obj, s, first, count, sequential, got_rows, &r);
+	sem_wait(&r.done);
+	sem_destroy(&r.done);
+	if (!r.err) {
+		assert_int_equal(r.len, s->height ? 64 * 64 * 3 : 160 * 120 * 3);
+		memcpy(hash + first, r.hash, count * sizeof(*hash));
+	}
+	return r.err;
+}
+
+struct reader {
+	pthread_t thread;
+	struct world *w;
+	struct object *obj;
+	uint64_t hash[FRAMES];
+	pthread_barrier_t *start;
+};
+
+static void *read_row_7(void *arg)
+{
+	struct reader *r = arg;
+	struct frames_spec s = spec();
+
+	pthread_barrier_wait(r->start);
+	assert_int_equal(read_rows(r->w, r->obj, &s, 7, 1, false, r->hash), 0);
+	return NULL;
+}
+
+static void many_readers_of_one_cold_row_cost_one_probe_and_one_decode(void **state)
+{
+	struct world *w = *state;
+	struct reader readers[READERS];
+	pthread_barrier_t start;
+	struct object *obj;
+
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "clip.mp4");
+	pthread_barrier_init(&start, NULL, READERS);
+	for (unsigned i = 0; i < READERS; i++) {
+		readers[i].w = w;
+		readers[i].obj = obj;
+		readers[i].start = &start;
+		pthread_create(&readers[i].thread, NULL, read_row_7, &readers[i]);
+	}
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(readers[i].thread, NULL);
+	for (unsigned i = 1; i < READERS; i++)
+		assert_true(readers[i].hash[7] == readers[0].hash[7]);
+	assert_int_equal(stats_get(&w->stats, STAT_probes), 1);
+	assert_int_equal(stats_get(&w->stats, STAT_decode_jobs), 2);
+	pthread_barrier_destroy(&start);
+	object_unref(obj);
+	close_world(w);
+}
+
+/* Front to back in pieces of every size: no GOP twice, and always the same rows. */
+static void front_to_back_decodes_each_gop_once(void **state)
+{
+	struct world *w = *state;
+	uint64_t first[FRAMES];
+
+	for (uint32_t piece = 1; piece <= ROWS; piece += 3) {
+		struct frames_spec s = spec();
+		uint64_t hash[FRAMES];
+		struct object *obj;
+
+		open_world(w, (size_t)64 << 20);
+		obj = object(w, "clip.mp4");
+		for (uint32_t at = 0; at < ROWS; at += piece)
+			assert_int_equal(read_rows(w, obj, &s, at, at + piece > ROWS ? ROWS - at : piece, at > 4, hash), 0);
+		assert_in_range(stats_get(&w->stats, STAT_frames_decoded), ROWS, FRAMES);
+		if (piece == 1)
+			memcpy(first, hash, sizeof(first));
+		assert_memory_equal(first, hash, ROWS * sizeof(hash[0]));
+		object_unref(obj);
+		close_world(w);
+	}
+}
+
+static void all_frames_front_to_back_are_decoded_once_each(void **state)
+{
+	struct world *w = *state;
+	struct frames_spec s = { .sampling = SAMPLING_ALL };
+	uint64_t hash[FRAMES];
+	struct object *obj;
+
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "clip.mp4");
+	for (uint32_t at = 0; at < FRAMES; at += 2)
+		assert_int_equal(read_rows(w, obj, &s, at, 2, false, hash), 0);
+	assert_int_equal(read_rows(w, obj, &s, FRAMES, 1, false, hash), -EINVAL);
+	assert_in_range(stats_get(&w->stats, STAT_frames_decoded), FRAMES, FRAMES + 8);
+	for (uint32_t i = 1; i < FRAMES; i++)
+		assert_true(hash[i] != hash[i - 1]);
+	object_unref(obj);
+	close_world(w);
+}
+
+/* Room for three rows only, read in an order that jumps about: the values stay right. */
+static void a_small_capacity_costs_work_but_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	struct frames_spec s = spec();
+	uint64_t wide[FRAMES], narrow[FRAMES];
+	struct object *obj;
+
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "clip.mp4");
+	assert_int_equal(read_rows(w, obj, &s, 0, ROWS, true, wide), 0);
+	object_unref(obj);
+	close_world(w);
+
+	open_world(w, 3 * 64 * 64 * 3);
+	obj = object(w, "clip.mp4");
+	for (uint32_t i = 0; i < 3 * ROWS; i++)
+		assert_int_equal(read_rows(w, obj, &s, i * 7 % ROWS, 1, false, narrow), 0);
+	assert_memory_equal(wide, narrow, ROWS * sizeof(wide[0]));
+	/* A clip in use may stand above it, no more than that. */
+	assert_true(stats_get(&w->stats, STAT_row_bytes) < 16 * 64 * 64 * 3);
+	object_unref(obj);
+	close_world(w);
+}
+
+static void a_failure_to_decode_is_remembered(void **state)
+{
+	struct world *w = *state;
+	struct frames_spec s = spec();
+	uint64_t hash[FRAMES];
+	struct object *obj;
+	int64_t jobs;
+
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "garbage.mp4");
+	assert_int_equal(read_rows(w, obj, &s, 0, 1, false, hash), -EBADMSG);
+	jobs = stats_get(&w->stats, STAT_decode_jobs);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(read_rows(w, obj, &s, (uint32_t)i, 1, false, hash), -EBADMSG);
+	assert_int_equal(stats_get(&w->stats, STAT_decode_jobs), jobs);
+	object_unref(obj);
+	close_world(w);
+}
+
+struct blob_wait {
+	sem_t done;
+	int err;
+	size_t len;
+};
+
+static void got_blob(void *arg, int err, const char *why, struct blob *value)
+{
+	struct blob_wait *b = arg;
+
+	(void)why;
+	b->err = err;
+	b->len = err ? 0 : blob_len(value);
+	sem_post(&b->done);
+}
+
+static void mfcc_has_the_shape_of_its_spec_and_is_computed_once(void **state)
+{
+	struct world *w = *state;
+	struct mfcc_spec s;
+	struct object *obj;
+
+	memset(&s, 0, sizeof(s));
+	s.sr = 22050, s.n_mfcc = 20, s.n_fft = 2048, s.win_length = 2048, s.hop_length = 512, s.n_mels = 128;
+	s.channel = -1, s.top_db = 80, s.duration = 30;
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "clip.mp4");
+	for (int i = 0; i < 3; i++) {
+		struct blob_wait b = { 0 };
+
+		sem_init(&b.done, 0, 0);
+		samples_mfcc(w->samples, obj, &s, got_blob, &b);
+		sem_wait(&b.done);
+		sem_destroy(&b.done);
+		assert_int_equal(b.err, 0);
+		assert_int_equal(b.len, 20 * 1292 * sizeof(float));
+	}
+	assert_int_equal(stats_get(&w->stats, STAT_mfcc_computed), 1);
+	object_unref(obj);
+	close_world(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_readers_of_one_cold_row_cost_one_probe_and_one_decode),
+		cmocka_unit_test(front_to_back_decodes_each_gop_once),
+		cmocka_unit_test(all_frames_front_to_back_are_decoded_once_each),
+		cmocka_unit_test(a_small_capacity_costs_work_but_changes_nothing),
+		cmocka_unit_test(a_failure_to_decode_is_remembered),
+		cmocka_unit_test(mfcc_has_the_shape_of_its_spec_and_is_computed_once),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
