@@ -91,7 +91,8 @@ static void answered(void *arg, int err, const char *why, struct blob *bytes)
 	}
 	f->err = err;
 	if (err)
-		snprintf(f->why, sizeof(f->why), "%s", why ? why : "the object's bytes can't be had");
+		snprintf(f->why, sizeof(f->why), "%s",
+		         why ? why : "the object's bytes can't be had");
 	else
 		f->bytes = blob_ref(bytes);
 	pthread_mutex_lock(&box->lock);

@@ -106,7 +106,8 @@ static bool continues(const struct pool_worker *w, const struct pool_job *job)
 /* Is worker a a better choice for job than b? One that can go on with its open
  * decoder, and among those the one least far; else one with no open decoder to
  * lose; else the one idle for longest. */
-static bool is_better(const struct pool_worker *a, const struct pool_worker *b, const struct pool_job *job)
+static bool is_better(const struct pool_worker *a, const struct pool_worker *b,
+                      const struct pool_job *job)
 {
 	bool a_goes_on = continues(a, job), b_goes_on = continues(b, job);
 
@@ -332,7 +333,7 @@ static int start(struct pool *p, char *why)
 	int err = start_thread(p);
 
 	if (err) {
-		snprintf(why, WHY_MAX, "can't start the thread of the decoder processes: %s", strerror(-err));
+		snprintf(why, WHY_MAX, "can't start the decoders' thread: %s", strerror(-err));
 		return err;
 	}
 	while (sem_wait(&p->started) < 0)
@@ -386,13 +387,14 @@ int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool)
 	p->binary = realpath(o->binary, NULL); /* the workers' folder is "/" */
 	if (!p->binary) {
 		err = -errno;
-		snprintf(why, WHY_MAX, "can't find the decoder program %s: %s", o->binary, strerror(-err));
+		snprintf(why, WHY_MAX, "can't find the decoder program %s: %s", o->binary,
+		         strerror(-err));
 		goto destroy_pool;
 	}
 	p->options.binary = p->binary;
 	err = open_descriptors(p);
 	if (err) {
-		snprintf(why, WHY_MAX, "no descriptors for the decoder processes: %s", strerror(-err));
+		snprintf(why, WHY_MAX, "no descriptors for decoder processes: %s", strerror(-err));
 		goto destroy_pool;
 	}
 	for (unsigned i = 0; i < o->workers; i++)

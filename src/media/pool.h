@@ -23,8 +23,8 @@ struct pool_options {
 	const char *binary;         /* path of the worker program, resolved by pool_new */
 	unsigned workers;           /* > 0 */
 	size_t worker_memory;       /* RLIMIT_DATA of each, bytes; 0: none (sanitizers) */
-	uint64_t timeout_ms;        /* deadline of a job, from when a worker gets it; also bounds its CPU time,
-	                               which is enough as long as workers decode on one thread */
+	uint64_t timeout_ms;        /* deadline of a job, from when a worker gets it. Bounds its CPU
+	                               time too: enough as long as workers decode on one thread */
 	struct blocks *blocks;      /* where object bytes come from */
 	struct stats *stats;
 };
@@ -32,8 +32,8 @@ struct pool_options {
 struct pool_result {
 	int err;                    /* 0 or -errno */
 	const char *why;            /* a sentence when err, else NULL; valid during the call */
-	const uint8_t *out;         /* the output, read-only for us; NULL when err. The worker may still be able
-	                               to write there: copy, then check */
+	const uint8_t *out;         /* the output, read-only for us; NULL when err. The worker may
+	                               still be able to write there: copy, then check */
 	size_t out_len;             /* PROBE, MFCC: bytes written, <= out_size. FRAMES: out_size */
 	uint64_t frames_decoded, used_us, fed;
 };
@@ -44,8 +44,10 @@ struct pool_job {
 	enum proto_kind kind;
 	struct object *obj;
 	uint64_t session;           /* see proto_job; 0: none */
-	uint64_t first_packet;      /* FRAMES: the run's sync packet, to choose a worker whose open decoder can go on */
-	const void *input;          /* aligned to 8; copied into a memfd when the job starts; NULL: none */
+	uint64_t first_packet;      /* FRAMES: the run's sync packet, to choose a worker whose open
+	                               decoder can go on */
+	const void *input;          /* aligned to 8; copied into a memfd when the job starts; NULL:
+	                               none */
 	size_t input_size;
 	size_t out_size;            /* > 0 */
 	union {
@@ -71,10 +73,10 @@ struct pool_job {
  * points to, but for binary, must outlive the pool. */
 int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool);
 
-/* Any thread, also from row and done. Queues a job: first come, first served, but an idle worker with the job's
+/* Queues a job: first come, first served, but an idle worker with the job's
  * session whose decoder stands at or after first_packet is preferred to other
- * idle ones. done may be called before this returns only with -ENOMEM or
- * -ESHUTDOWN. */
+ * idle ones. Any thread, also from row and done. done may be called before this
+ * returns only with -ESHUTDOWN. */
 void pool_submit(struct pool *p, struct pool_job *job);
 
 /* Ends every queued and running job with -ESHUTDOWN, kills and reaps the

@@ -73,7 +73,8 @@ static void hear_row(struct pool_worker *w, const struct proto_row *m)
 		return;
 	}
 	/* n_rows is 0 for other kinds than FRAMES. */
-	if (m->row >= run->n_rows || (run->told[m->row / 8] & bit) || !is_to_be_emitted(job, m->row)) {
+	if (m->row >= run->n_rows || (run->told[m->row / 8] & bit) ||
+	    !is_to_be_emitted(job, m->row)) {
 		pool_worker_reject(w, "gave a row nobody asked for");
 		return;
 	}
@@ -183,7 +184,7 @@ void pool_worker_receive(struct pool_worker *w)
 		if (n > 0) {
 			hear(w, &m, (size_t)n);
 		} else if (n < 0 && errno == ECONNRESET) {
-			w->run.unread = true; /* unix(7) tells it so, and then goes on with what the peer sent */
+			w->run.unread = true; /* told once, before what the peer had sent */
 		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			return;
 		} else {

@@ -2,14 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/blob.h"
 #include "base/log.h"
@@ -30,7 +29,9 @@ void pool_worker_init(struct pool_worker *w, const struct pool_options *o, struc
 
 static int watch(struct pool_worker *w, int fd, unsigned is_pidfd)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)w->index << 1 | is_pidfd };
+	struct epoll_event ev = {
+		.events = EPOLLIN, .data.u64 = (uint64_t)w->index << 1 | is_pidfd,
+	};
 
 	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
@@ -45,7 +46,8 @@ int pool_worker_start(struct pool_worker *w, char *why)
 	if (!err)
 		err = watch(w, w->proc.pidfd, 1);
 	if (err) {
-		snprintf(why, WORKER_PROC_WHY_MAX, "can't watch a decoder process: %s", strerror(-err));
+		snprintf(why, WORKER_PROC_WHY_MAX, "can't watch a decoder process: %s",
+		         strerror(-err));
 		worker_proc_kill(&w->proc);
 		worker_proc_reap(&w->proc, true, w->how);
 		return err;
@@ -87,7 +89,8 @@ static void count(struct stats *stats, const struct pool_result *result)
 }
 
 /* The decoder stays open only after a run of frames that went well. */
-static void remember_session(struct pool_worker *w, const struct pool_job *job, const struct pool_result *result)
+static void remember_session(struct pool_worker *w, const struct pool_job *job,
+                             const struct pool_result *result)
 {
 	bool open = !result->err && job->kind == PROTO_FRAMES;
 
@@ -95,7 +98,8 @@ static void remember_session(struct pool_worker *w, const struct pool_job *job, 
 	w->fed = open ? result->fed : 0;
 }
 
-void pool_worker_finish(struct pool_worker *w, int err, const char *why, const struct proto_done *done)
+void pool_worker_finish(struct pool_worker *w, int err, const char *why,
+                        const struct proto_done *done)
 {
 	struct pool_run run = w->run;
 	uint64_t elapsed_us = (clock_ns() - run.begun_ns) / 1000;
@@ -113,7 +117,8 @@ void pool_worker_finish(struct pool_worker *w, int err, const char *why, const s
 	}
 	if (!result.err) {
 		result.out = run.out.data;
-		result.out_len = run.job->kind == PROTO_FRAMES ? run.job->out_size : (size_t)done->out_len;
+		result.out_len = run.job->kind == PROTO_FRAMES ? run.job->out_size
+		                                               : (size_t)done->out_len;
 	}
 	remember_session(w, run.job, &result);
 	count(w->options->stats, &result);
@@ -174,8 +179,9 @@ void pool_worker_expire(struct pool_worker *w, uint64_t now_ns)
 	if (!run->job || now_ns < run->deadline_ns)
 		return;
 	if (run->wanting)
-		snprintf(why, sizeof(why), "not decoded within %g s: still waiting for the store to give bytes %llu to %llu",
-		         s, (unsigned long long)run->want_off, (unsigned long long)run->want_off + run->want_len - 1);
+		snprintf(why, sizeof(why), "not decoded within %g s: still waiting for the store "
+		         "to give bytes %" PRIu64 " to %" PRIu64, s, run->want_off,
+		         run->want_off + run->want_len - 1);
 	else
 		snprintf(why, sizeof(why), "not decoded within %g s", s);
 	end_process(w);
@@ -344,7 +350,8 @@ void pool_worker_give(struct pool_worker *w, struct pool_job *job, uint64_t id)
 		run->unread = true; /* it died while idle; reaping gives the job back */
 		end_process(w);
 	} else if (err) {
-		snprintf(why, sizeof(why), "can't hand the job to a decoder process: %s", strerror(-err));
+		snprintf(why, sizeof(why), "can't hand the job to a decoder process: %s",
+		         strerror(-err));
 		pool_worker_finish(w, err == -ENOMEM || err == -EINVAL ? err : -EIO, why, NULL);
 	}
 }
@@ -375,14 +382,15 @@ static void answer_error(struct pool_worker *w, int err, const char *why)
 static void answer_bytes(struct pool_worker *w, const struct blob *bytes)
 {
 	struct pool_run *run = &w->run;
-	unsigned slot = (unsigned)__builtin_ctz(~w->slots); /* pool_message saw to it that one is free */
+	unsigned slot = (unsigned)__builtin_ctz(~w->slots); /* hear_want saw a free one */
 	struct proto_data data = {
 		.type = PROTO_DATA, .slot = slot, .len = run->want_len, .off = run->want_off,
 	};
 
 	run->wanting = false;
 	w->slots |= 1u << slot;
-	memcpy(w->proc.window.data + (size_t)slot * PROTO_SLOT_SIZE, blob_data(bytes), run->want_len);
+	memcpy(w->proc.window.data + (size_t)slot * PROTO_SLOT_SIZE, blob_data(bytes),
+	       run->want_len);
 	send_data(w, &data);
 }
 

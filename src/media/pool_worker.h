@@ -96,7 +96,8 @@ void pool_worker_receive(struct pool_worker *w);
 
 /* Ends the job with what the worker said; the store's error wins. why: a
  * sentence when err. */
-void pool_worker_finish(struct pool_worker *w, int err, const char *why, const struct proto_done *done);
+void pool_worker_finish(struct pool_worker *w, int err, const char *why,
+                        const struct proto_done *done);
 
 /* Kills the process for breaking the protocol. what: for a person. */
 void pool_worker_reject(struct pool_worker *w, const char *what);

@@ -225,7 +225,9 @@ static int open_channel(struct worker_proc *proc, int *ret_child_socket)
 int worker_proc_spawn(const char *binary, size_t memory, char *why, struct worker_proc *ret_proc)
 {
 	struct worker_proc proc = { .pidfd = -1, .socket = -1, .memory = memory };
-	struct plan plan = { .binary = binary, .memory = memory, .parent = getpid(), .null = -1, .socket = -1 };
+	struct plan plan = {
+		.binary = binary, .memory = memory, .parent = getpid(), .null = -1, .socket = -1,
+	};
 	struct rusage self;
 	int report[2], err;
 
@@ -298,12 +300,14 @@ static bool was_at_memory_limit(const struct worker_proc *p, const struct rusage
 	return p->memory && peak > p->spawner_rss && peak >= p->memory - p->memory / 8;
 }
 
-static void describe_end(const struct worker_proc *p, int status, const struct rusage *usage, char *how)
+static void describe_end(const struct worker_proc *p, int status, const struct rusage *usage,
+                         char *how)
 {
 	char memory[64] = "";
 
 	if (was_at_memory_limit(p, usage))
-		snprintf(memory, sizeof(memory), ", at its memory limit of %zu MiB", p->memory >> 20);
+		snprintf(memory, sizeof(memory), ", at its memory limit of %zu MiB",
+		         p->memory >> 20);
 	if (!WIFSIGNALED(status)) {
 		describe(how, "ended with status %d%s", WEXITSTATUS(status), memory);
 	} else if (WTERMSIG(status) == SIGXCPU) {
@@ -311,7 +315,8 @@ static void describe_end(const struct worker_proc *p, int status, const struct r
 	} else {
 		const char *name = sigabbrev_np(WTERMSIG(status));
 
-		describe(how, "%s (SIG%s)%s", WTERMSIG(status) == SIGKILL ? "was killed" : "crashed",
+		describe(how, "%s (SIG%s)%s",
+		         WTERMSIG(status) == SIGKILL ? "was killed" : "crashed",
 		         name ? name : "?", memory);
 	}
 }

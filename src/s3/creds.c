@@ -41,7 +41,8 @@ static int find_environment(const struct chain *c, char *why, struct found *ret_
 	(void)why;
 	if (c->shared->from_option)
 		return 0;
-	*ret_found = (struct found){ shared_env("AWS_ACCESS_KEY_ID"), shared_env("AWS_SECRET_ACCESS_KEY"),
+	*ret_found = (struct found){ shared_env("AWS_ACCESS_KEY_ID"),
+	                             shared_env("AWS_SECRET_ACCESS_KEY"),
 	                             shared_env("AWS_SESSION_TOKEN"), "AWS_ACCESS_KEY_ID",
 	                             "AWS_SECRET_ACCESS_KEY" };
 	return 0;
@@ -110,9 +111,11 @@ static bool is_plain(const char *s)
 static int check(const struct found *f, const char *source, char *why)
 {
 	if (is_empty(f->id))
-		return why_set(why, -EINVAL, "%s: %s is there without %s", source, f->secret_name, f->id_name);
+		return why_set(why, -EINVAL, "%s: %s is there without %s", source, f->secret_name,
+		               f->id_name);
 	if (is_empty(f->secret))
-		return why_set(why, -EINVAL, "%s: %s is there without %s", source, f->id_name, f->secret_name);
+		return why_set(why, -EINVAL, "%s: %s is there without %s", source, f->id_name,
+		               f->secret_name);
 	if (!is_plain(f->id) || !is_plain(f->secret) || (f->token && !is_plain(f->token)))
 		return why_set(why, -EINVAL, "%s: the keys have a blank, a line break or another character "
 		               "that belongs to no key", source);
@@ -157,8 +160,8 @@ int creds_load(const struct creds_options *o, const struct shared *shared, char 
 		*ret_creds = make(&f, providers[i].name);
 		return *ret_creds ? 0 : why_set(why, -ENOMEM, "out of memory");
 	}
-	return why_set(why, -EACCES, "no credentials: not in %sprofile '%s' of %s or %s (no_sign_request "
-	               "asks a public bucket without any)",
+	return why_set(why, -EACCES, "no credentials: not in %sprofile '%s' of %s or %s "
+	               "(no_sign_request asks a public bucket without any)",
 	               shared->from_option ? "" : "AWS_ACCESS_KEY_ID, ", shared->profile,
 	               shared->credentials_path ? shared->credentials_path : "~/.aws/credentials",
 	               shared->config_path ? shared->config_path : "~/.aws/config");

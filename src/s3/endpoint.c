@@ -34,7 +34,8 @@ static bool is_dns_compatible(const char *bucket)
 	return len >= 3 && len <= LABEL_MAX &&
 	       strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len &&
 	       isalnum((unsigned char)bucket[0]) && isalnum((unsigned char)bucket[len - 1]) &&
-	       !strstr(bucket, "..") && !strstr(bucket, ".-") && !strstr(bucket, "-.") && !is_ip(bucket);
+	       !strstr(bucket, "..") && !strstr(bucket, ".-") && !strstr(bucket, "-.") &&
+	       !is_ip(bucket);
 }
 
 static bool ends_with(const char *s, const char *end)
@@ -48,7 +49,8 @@ static bool ends_with(const char *s, const char *end)
 static int check_bucket(const char *bucket, char *why)
 {
 	if (strncmp(bucket, "arn:", 4) == 0)
-		return why_set(why, -EINVAL, "%s: an access point is named by its alias, not by its ARN", bucket);
+		return why_set(why, -EINVAL, "%s: an access point is named by its alias, not by its ARN",
+		               bucket);
 	if (!bucket[0] || strlen(bucket) >= ENDPOINT_BUCKET_SIZE || strchr(bucket, '/') ||
 	    strcmp(bucket, ".") == 0 || strcmp(bucket, "..") == 0)
 		return why_set(why, -EINVAL, "'%s' is not the name of a bucket", bucket);
@@ -143,8 +145,8 @@ int endpoint_init(const char *url, const char *bucket, bool path_style, char why
 	if (err)
 		return err;
 	if (url && parse_url(url, &e) < 0)
-		return why_set(why, -EINVAL, "endpoint_url '%s' is not of the form http[s]://HOST[:PORT][/PATH]",
-		               url);
+		return why_set(why, -EINVAL, "endpoint_url '%s' is not of the form "
+		               "http[s]://HOST[:PORT][/PATH]", url);
 	strcpy(e.bucket, bucket);
 	e.path_style = path_style || !is_dns_compatible(bucket) || (e.https && strchr(bucket, '.')) ||
 	               is_ip(e.host) || strcmp(e.host, "localhost") == 0;

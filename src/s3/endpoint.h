@@ -3,7 +3,7 @@
  * Virtual-host addressing (BUCKET.s3.REGION.amazonaws.com) where it can work;
  * path style (HOST/BUCKET) if asked for, if the bucket's name is no host name,
  * if it has dots under https (no wildcard certificate covers them), or if the
- * endpoint is an IP address or localhost. Pure but for nothing: no look-ups. */
+ * endpoint is an IP address or localhost. Pure: no name is looked up here. */
 #ifndef S3SAMPLEFS_S3_ENDPOINT_H
 #define S3SAMPLEFS_S3_ENDPOINT_H
 
@@ -31,7 +31,7 @@ struct target {
 	char host[2 * ENDPOINT_HOST_SIZE];            /* to be resolved */
 	uint16_t port;
 	char authority[2 * ENDPOINT_HOST_SIZE + 16];  /* as in the URL and the Host header */
-	char root[2 * ENDPOINT_HOST_SIZE + 2];        /* path of the bucket, unencoded: "" or "/bucket" */
+	char root[2 * ENDPOINT_HOST_SIZE + 2];        /* unencoded: "" or "/bucket", behind base */
 };
 
 /* url NULL: AWS's own. Returns 0 or -EINVAL with why filled: not a URL of an

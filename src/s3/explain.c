@@ -22,7 +22,8 @@ static void format_subject(char *ret, size_t size, const struct explain *about)
 }
 
 /* " (HTTP 403 AccessDenied, 4 attempts)", or what of it there is. */
-static void format_facts(char *ret, size_t size, const struct verdict *v, const struct explain *about)
+static void format_facts(char *ret, size_t size, const struct verdict *v,
+                         const struct explain *about)
 {
 	char status[96] = "";
 	char attempts[32] = "";
@@ -30,7 +31,8 @@ static void format_facts(char *ret, size_t size, const struct verdict *v, const 
 	if (v->status)
 		snprintf(status, sizeof(status), "HTTP %d%s%s", v->status, v->code[0] ? " " : "", v->code);
 	if (about->attempts > 1)
-		snprintf(attempts, sizeof(attempts), "%s%u attempts", status[0] ? ", " : "", about->attempts);
+		snprintf(attempts, sizeof(attempts), "%s%u attempts", status[0] ? ", " : "",
+		         about->attempts);
 	snprintf(ret, size, "%s%s%s%s", status[0] || attempts[0] ? " (" : "", status, attempts,
 	         status[0] || attempts[0] ? ")" : "");
 }
@@ -54,8 +56,9 @@ static const char *refusal(const struct verdict *v, const struct explain *about)
 	}
 	if (!about->creds_source)
 		return "access denied to a request without credentials (no_sign_request)";
-	return about->op == VERDICT_LIST ? "access denied: the mount needs s3:ListBucket"
-	                                 : "access denied, or no such key where s3:ListBucket is missing";
+	if (about->op == VERDICT_LIST)
+		return "access denied: the mount needs s3:ListBucket";
+	return "access denied, or no such key where s3:ListBucket is missing";
 }
 
 static void explain_refusal(char *why, const struct verdict *v, const struct explain *about,
@@ -63,8 +66,12 @@ static void explain_refusal(char *why, const struct verdict *v, const struct exp
 {
 	bool ours = v->cause == CAUSE_ARCHIVED || v->cause == CAUSE_CLOCK || !about->creds_source;
 
-	why_set(why, v->err, "%s: %s%s%s%s", subject, refusal(v, about), facts,
-	        ours ? "" : "; credentials from ", ours ? "" : about->creds_source);
+	/* "User ... is not authorized to perform: ... on resource: ...": better than ours. */
+	if (v->cause == CAUSE_DENIED && strstr(v->message, "not authorized"))
+		why_set(why, v->err, "%s: access denied%s: %s", subject, facts, v->message);
+	else
+		why_set(why, v->err, "%s: %s%s%s%s", subject, refusal(v, about), facts,
+		        ours ? "" : "; credentials from ", ours ? "" : about->creds_source);
 }
 
 static void explain_unreachable(char *why, const struct verdict *v, const struct explain *about,
@@ -87,8 +94,9 @@ static void explain_region(char *why, const struct verdict *v, const struct expl
 		why_set(why, v->err, "s3://%s: the bucket is in region %s, asked in %s%s; set region=%s",
 		        about->endpoint->bucket, v->region, about->region, facts, v->region);
 	else
-		why_set(why, v->err, "s3://%s: the bucket is at another endpoint or in another region than %s%s; "
-		        "set region or endpoint_url", about->endpoint->bucket, about->region, facts);
+		why_set(why, v->err, "s3://%s: the bucket is at another endpoint or in another region "
+		        "than %s%s; set region or endpoint_url", about->endpoint->bucket, about->region,
+		        facts);
 }
 
 /* What the store sent that can't be believed. */
@@ -131,7 +139,8 @@ void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain
 		explain_refusal(why, v, about, subject, facts);
 		break;
 	case CAUSE_REPLACED:
-		why_set(why, v->err, "%s: the object was replaced since it was looked up%s", subject, facts);
+		why_set(why, v->err, "%s: the object was replaced since it was looked up%s", subject,
+		        facts);
 		break;
 	case CAUSE_REGION:
 		explain_region(why, v, about, facts);
@@ -153,8 +162,8 @@ void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain
 		why_set(why, v->err, "%s: %s%s", subject, nonsense(v), facts);
 		break;
 	case CAUSE_DEADLINE:
-		why_set(why, v->err, "%s: not done within %g s%s", subject, (double)about->timeout_ms / 1000,
-		        facts);
+		why_set(why, v->err, "%s: not done within %g s%s", subject,
+		        (double)about->timeout_ms / 1000, facts);
 		break;
 	case CAUSE_NOMEM:
 		why_set(why, v->err, "%s: out of memory", subject);

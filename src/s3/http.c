@@ -390,14 +390,19 @@ int http_new(const struct http_options *o, struct http **ret_http)
 	return 0;
 }
 
-void http_free(struct http *h)
+void http_stop(struct http *h)
 {
-	if (!h)
-		return;
 	pthread_mutex_lock(&h->lock);
 	h->stop = true;
 	pthread_mutex_unlock(&h->lock);
 	transfers_wake(h->transfers);
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	http_stop(h);
 	pthread_join(h->thread, NULL);
 	/* Its thread wakes the transfers, so it goes first. */
 	resolve_free(h->resolve);

@@ -43,7 +43,7 @@ enum http_result {
 	HTTP_GARBLED,    /* not HTTP */
 	HTTP_DEADLINE,   /* the deadline passed */
 	HTTP_NOMEM,
-	HTTP_CANCELED,   /* http_free */
+	HTTP_CANCELED,   /* http_stop */
 };
 
 /* What is kept of a reply; "" or -1 where it wasn't there or didn't fit. */
@@ -76,7 +76,7 @@ struct http_message {
 struct http_request;
 
 /* All are called on http's thread with no lock held, and must not block; done
- * also on the submitting thread, if http is being freed. */
+ * also on the submitting thread, once http was stopped. */
 struct http_hooks {
 	/* A slot is there: fills ret (zeroed before; kept also on failure) and may
 	 * set into and into_cap. Returns 0 or -ENOMEM. */
@@ -125,8 +125,11 @@ struct http;
  * taken from the environment as curl does; names are then left to the proxy. */
 int http_new(const struct http_options *o, struct http **ret_http);
 
-/* Ends every request with HTTP_CANCELED, waits for the thread. Not from a hook.
- * NULL allowed. */
+/* Ends every request, and all that are submitted later, with HTTP_CANCELED.
+ * Doesn't wait. Any thread, also a hook. */
+void http_stop(struct http *h);
+
+/* http_stop, and waits for the thread. Not from a hook. NULL allowed. */
 void http_free(struct http *h);
 
 /* Any thread, also a hook. Never blocks. Resets the results. done is called

@@ -196,19 +196,24 @@ static void give_token(struct op *op)
 /* Whether op is sent again after a while. */
 static bool retry(struct op *op)
 {
+	struct retry_failure f = { .attempts = op->attempts, .max_attempts = op->client->max_attempts,
+	                           .throttled = op->verdict.throttled, .random = random_fraction() };
 	uint64_t now = clock_ms();
 	uint64_t deadline = op->http.deadline_ms;
-	const struct retry_failure f = { .attempts = op->attempts, .max_attempts = op->client->max_attempts,
-	                                 .throttled = op->verdict.throttled,
-	                                 .after_ms = retry_after_ms(op->http.reply.retry_after, time(NULL)),
-	                                 .left_ms = deadline > now ? deadline - now : 0,
-	                                 .random = random_fraction() };
-	uint64_t delay_ms = op->verdict.retry ? retry_delay_ms(&f) : RETRY_NEVER;
+	uint64_t delay_ms;
 
-	if (delay_ms == RETRY_NEVER || !take_token(op->client))
+	if (!op->verdict.retry)
+		return false;
+	f.after_ms = retry_after_ms(op->http.reply.retry_after, time(NULL));
+	f.left_ms = deadline > now ? deadline - now : 0;
+	if (!take_token(op->client))
+		f.throttled = true;
+	delay_ms = retry_delay_ms(&f);
+	if (delay_ms == RETRY_NEVER)
 		return false;
 	log_debug("s3 %s: attempt %u failed (%s, status %d), again in %llu ms", op->key, op->attempts,
-	          http_result_text(op->verdict.result), op->verdict.status, (unsigned long long)delay_ms);
+	          http_result_text(op->verdict.result), op->verdict.status,
+	          (unsigned long long)delay_ms);
 	op->attempts++;
 	stats_add(op->client->stats, STAT_s3_retries, 1);
 	submit(op, delay_ms);

@@ -44,9 +44,14 @@ static char *encoded_path(const struct target *t, const char *key)
 static int sign(const struct request *q, const struct headers *h, const char *path,
                 const char *query, struct http_message *m)
 {
-	const struct sigv4_request r = { .method = q->method == HTTP_HEAD ? "HEAD" : "GET", .path = path,
-	                                 .query = query, .headers = h->list, .n_headers = h->n,
-	                                 .payload_sha256 = SIGV4_EMPTY_SHA256 };
+	const struct sigv4_request r = {
+		.method = q->method == HTTP_HEAD ? "HEAD" : "GET",
+		.path = path,
+		.query = query,
+		.headers = h->list,
+		.n_headers = h->n,
+		.payload_sha256 = SIGV4_EMPTY_SHA256,
+	};
 	const struct sigv4_scope scope = { q->date, q->region, "s3" };
 	char *value = sigv4_authorization(&r, &scope, q->creds->access_key_id,
 	                                  q->creds->secret_access_key);

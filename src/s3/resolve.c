@@ -117,7 +117,8 @@ static void look_up(void *arg)
 
 	if (list)
 		freeaddrinfo(list);
-	log_debug("resolve %s: %s", e->host, gai ? gai_strerror(gai) : err ? strerror(-err) : addresses);
+	log_debug("resolve %s: %s", e->host,
+	          gai ? gai_strerror(gai) : err ? strerror(-err) : addresses);
 	pthread_mutex_lock(&r->lock);
 	if (!err)
 		memcpy(e->addresses, addresses, sizeof(addresses));

@@ -6,8 +6,7 @@
 #include "s3/date.h"
 
 #define RETRY_COST 5
-#define TOKENS_MIN 500
-#define TOKENS_A_CONNECTION 50
+#define TOKENS 500
 #define AFTER_MAX_S (24u * 3600)  /* more is the same as never */
 
 bool retry_status(int status)
@@ -54,14 +53,9 @@ uint64_t retry_delay_ms(const struct retry_failure *f)
 	return ms < f->left_ms ? ms : RETRY_NEVER;
 }
 
-void retry_bucket_init(struct retry_bucket *b, unsigned connections)
+void retry_bucket_init(struct retry_bucket *b)
 {
-	uint64_t tokens = (uint64_t)connections * TOKENS_A_CONNECTION;
-
-	if (tokens < TOKENS_MIN)
-		tokens = TOKENS_MIN;
-	b->capacity = tokens < UINT32_MAX ? (unsigned)tokens : UINT32_MAX;
-	b->tokens = b->capacity;
+	b->tokens = TOKENS;
 }
 
 bool retry_bucket_take(struct retry_bucket *b)
@@ -76,5 +70,5 @@ void retry_bucket_success(struct retry_bucket *b, bool was_retried)
 {
 	unsigned back = was_retried ? RETRY_COST : 1;
 
-	b->tokens = b->capacity - b->tokens > back ? b->tokens + back : b->capacity;
+	b->tokens = TOKENS - b->tokens > back ? b->tokens + back : TOKENS;
 }

@@ -5,8 +5,11 @@
  * the constants those of the SDK for Java 2.x
  * (https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/retry-strategy.html):
  * 100 ms doubled for each retry, or 1 s where the server throttles, at most
- * 20 s, with full jitter; a bucket of tokens that stops retries while most of
- * them fail. What counts as a failure is decided elsewhere (verdict.h). */
+ * 20 s, with full jitter; and a bucket of tokens that runs dry while most retries
+ * fail. An SDK then fails at once, for the sake of the service. A read that fails
+ * ends its reader's run, so here the attempts that were configured are still
+ * made, but as slowly as for a server that throttles. What counts as a failure
+ * is decided elsewhere (verdict.h). */
 #ifndef S3SAMPLEFS_S3_RETRY_H
 #define S3SAMPLEFS_S3_RETRY_H
 
@@ -33,7 +36,7 @@ uint64_t retry_after_ms(const char *value, int64_t now_s);
 struct retry_failure {
 	unsigned attempts;      /* made so far, at least 1 */
 	unsigned max_attempts;
-	bool throttled;         /* 429, or an S3 code that says so */
+	bool throttled;         /* 429, or an S3 code that says so, or the bucket is dry */
 	uint64_t after_ms;      /* the server's Retry-After, else 0 */
 	uint64_t left_ms;       /* until the deadline */
 	double random;          /* 0 <= random < 1 */
@@ -46,14 +49,11 @@ uint64_t retry_delay_ms(const struct retry_failure *f);
 /* The token bucket. Not locked. */
 struct retry_bucket {
 	unsigned tokens;
-	unsigned capacity;
 };
 
-/* Full. 50 tokens a connection: an SDK client has 500 and by default about ten
- * connections. */
-void retry_bucket_init(struct retry_bucket *b, unsigned connections);
+void retry_bucket_init(struct retry_bucket *b);  /* 500 tokens, and never more */
 
-/* A retry takes 5 tokens; false: there are too few, don't retry. */
+/* A retry takes 5 tokens; false: it is dry. */
 bool retry_bucket_take(struct retry_bucket *b);
 
 /* A success gives back what its last retry took, or 1 if there was none. */

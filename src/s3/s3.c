@@ -171,7 +171,8 @@ static size_t fill_entries(const struct list *l, const struct xml_list *x, struc
 			log_debug("s3 %s: left out of a listing, it has no ETag", e->name);
 			continue;
 		}
-		entries[n] = (struct s3_entry){ .name = e->name + l->prefix_len, .is_prefix = e->is_prefix };
+		entries[n] = (struct s3_entry){ .name = e->name + l->prefix_len,
+		                                .is_prefix = e->is_prefix };
 		entries[n].object.size = e->size;
 		entries[n].object.mtime_ns = e->mtime_ns;
 		memcpy(entries[n].object.etag, e->etag, sizeof(e->etag));
@@ -411,15 +412,19 @@ int s3_open(const struct s3_options *o, char why[S3_WHY_MAX], struct s3 **ret_s3
 	pthread_mutex_init(&s->client.lock, NULL);
 	s->client.stats = o->stats;
 	s->client.timeout_ms = o->timeout_ms;
-	retry_bucket_init(&s->client.bucket, o->connections);
+	retry_bucket_init(&s->client.bucket);
 	s->prefix = strdup(o->prefix);
-	err = s->prefix ? shared_open(o->profile, why, &shared) : why_set(why, -ENOMEM, "out of memory");
+	if (s->prefix)
+		err = shared_open(o->profile, why, &shared);
+	else
+		err = why_set(why, -ENOMEM, "out of memory");
 	if (!err)
 		err = configure(s, o, &shared, why, &settings, &creds);
 	if (!err) {
 		err = start_threads(s, o, &settings, creds);
 		if (err)
-			why_set(why, err, "cannot start the threads for s3://%s: %s", o->bucket, strerror(-err));
+			why_set(why, err, "cannot start the threads for s3://%s: %s", o->bucket,
+			        strerror(-err));
 	}
 	creds_unref(creds);
 	settings_done(&settings);
@@ -432,13 +437,19 @@ int s3_open(const struct s3_options *o, char why[S3_WHY_MAX], struct s3 **ret_s3
 	return 0;
 }
 
+void s3_cancel(struct s3 *s)
+{
+	signer_stop(s->client.signer);
+	http_stop(s->client.http);
+}
+
 void s3_free(struct s3 *s)
 {
 	if (!s)
 		return;
 	/* What waits for credentials goes back to http, which then ends all. */
 	if (s->client.signer)
-		signer_stop(s->client.signer);
+		signer_finish(s->client.signer);
 	http_free(s->client.http);
 	signer_free(s->client.signer);
 	pthread_mutex_destroy(&s->client.lock);

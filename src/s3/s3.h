@@ -48,8 +48,11 @@ struct s3_options {
  * nothing of the store. Returns 0 or -errno with why filled. */
 int s3_open(const struct s3_options *o, char why[S3_WHY_MAX], struct s3 **ret_s3);
 
-/* Ends what is under way with -ECANCELED, waits for its callbacks. Not from a
- * callback. NULL allowed. */
+/* Ends what is under way, and all that comes later, with -ECANCELED. Doesn't
+ * wait. */
+void s3_cancel(struct s3 *s);
+
+/* s3_cancel, and waits for the callbacks. Not from a callback. NULL allowed. */
 void s3_free(struct s3 *s);
 
 struct s3_object {

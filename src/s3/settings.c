@@ -49,12 +49,12 @@ static int pick_attempts(const struct shared *shared, char *why, unsigned *ret)
 {
 	static const char *const variables[2] = { "AWS_MAX_ATTEMPTS", NULL };
 	const char *value = pick(NULL, variables, shared, "max_attempts");
+	const char *name = shared_env("AWS_MAX_ATTEMPTS") ? "AWS_MAX_ATTEMPTS" : "max_attempts";
 	uint64_t n = RETRY_ATTEMPTS;
 
 	if (value && text_parse_uint(value, 1, SETTINGS_ATTEMPTS_MAX, &n) < 0)
-		return why_set(why, -EINVAL, "%s is '%s', not a number from 1 to %d",
-		               shared_env("AWS_MAX_ATTEMPTS") ? "AWS_MAX_ATTEMPTS" : "max_attempts of the profile",
-		               value, SETTINGS_ATTEMPTS_MAX);
+		return why_set(why, -EINVAL, "%s is '%s', not a number from 1 to %d", name, value,
+		               SETTINGS_ATTEMPTS_MAX);
 	*ret = (unsigned)n;
 	return 0;
 }
@@ -72,8 +72,10 @@ int settings_load(const char *region, const char *endpoint_url, unsigned max_att
 	    copy(pick_endpoint(endpoint_url, shared), &s.endpoint_url) < 0 ||
 	    copy(pick(NULL, bundle_variables, shared, "ca_bundle"), &s.ca_bundle) < 0)
 		err = why_set(why, -ENOMEM, "out of memory");
-	if (!err && s.ca_bundle && access(s.ca_bundle, R_OK) < 0)
-		err = why_set(why, -errno, "cannot read the CA bundle %s: %s", s.ca_bundle, strerror(errno));
+	if (!err && s.ca_bundle && access(s.ca_bundle, R_OK) < 0) {
+		err = -errno;
+		why_set(why, err, "cannot read the CA bundle %s: %s", s.ca_bundle, strerror(-err));
+	}
 	if (!err && max_attempts == 0)
 		err = pick_attempts(shared, why, &s.max_attempts);
 	if (err) {

@@ -61,8 +61,8 @@ static int read_file(const char *path, char *why, struct profile_file **ret_file
 		return 0;
 	case -EINVAL:
 		if (line > 0)
-			return why_set(why, err, "%s, line %u: neither a [section], a name = value nor a comment",
-			               path, line);
+			return why_set(why, err, "%s, line %u: neither a [section], a name = value nor a "
+			               "comment", path, line);
 		break;
 	default:
 		break;

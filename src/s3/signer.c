@@ -50,7 +50,7 @@ int signer_new(const struct signer_options *o, struct signer **ret_signer)
 	    (o->creds.session_token && !s->options.session_token)) {
 		int err = s->q ? -ENOMEM : -EAGAIN;
 
-		signer_stop(s);
+		signer_finish(s);
 		signer_free(s);
 		return err;
 	}
@@ -64,6 +64,11 @@ void signer_stop(struct signer *s)
 	pthread_mutex_lock(&s->lock);
 	s->stopped = true;
 	pthread_mutex_unlock(&s->lock);
+}
+
+void signer_finish(struct signer *s)
+{
+	signer_stop(s);
 	workq_free(s->q);
 	s->q = NULL;
 }

@@ -2,7 +2,7 @@
  *
  * All three may turn out wrong while we run: tokens expire, a bucket is in
  * another region, the clock is off. Each is corrected here for all requests at
- * once. Any thread may call; nothing blocks but signer_stop. */
+ * once. Any thread may call; nothing blocks but signer_finish. */
 #ifndef S3SAMPLEFS_S3_SIGNER_H
 #define S3SAMPLEFS_S3_SIGNER_H
 
@@ -25,10 +25,13 @@ struct signer_options {
 /* Returns 0, -EAGAIN (no thread) or -ENOMEM (first is not taken over then). */
 int signer_new(const struct signer_options *o, struct signer **ret_signer);
 
-/* Ends a refresh under way; later ones fail with -ECANCELED. */
+/* Later refreshes fail with -ECANCELED. Doesn't wait. */
 void signer_stop(struct signer *s);
 
-/* After signer_stop. NULL allowed. */
+/* signer_stop, and waits for a refresh under way. */
+void signer_finish(struct signer *s);
+
+/* After signer_finish. NULL allowed. */
 void signer_free(struct signer *s);
 
 /* One moment's state. */

@@ -64,12 +64,12 @@ static void store_header(struct http_reply *reply, const char *line, size_t len)
 		KEPT("x-amz-error-code", error_code),
 #undef KEPT
 	};
-	const char *colon = memchr(line, ':', len);
-	size_t name_len = colon ? (size_t)(colon - line) : 0;
-	const char *value = colon + 1;
 	const char *end = line + len;
+	const char *colon = memchr(line, ':', len);
+	const char *value = colon ? colon + 1 : end;
+	size_t name_len = colon ? (size_t)(colon - line) : 0;
 
-	for (size_t i = 0; colon && i < sizeof(kept) / sizeof(kept[0]); i++) {
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		char *field = (char *)reply + kept[i].offset;
 
 		if (strlen(kept[i].name) != name_len || strncasecmp(line, kept[i].name, name_len) != 0)

@@ -56,7 +56,7 @@ struct verdict {
 	enum http_result result;
 	int status;
 	char code[64];               /* S3's error code, printable; "" if not known */
-	char message[128];           /* the server's own words, printable */
+	char message[192];           /* the server's own words, printable */
 	char region[64];             /* where the bucket is; "" or a valid name */
 };
 

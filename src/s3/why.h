@@ -7,6 +7,7 @@
 
 /* snprintf into why[S3_WHY_MAX], control characters replaced, cut at a
  * character. Returns err, so that `return why_set(why, -EINVAL, ...)` reads. */
-int why_set(char why[S3_WHY_MAX], int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int why_set(char why[S3_WHY_MAX], int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 #endif

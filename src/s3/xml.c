@@ -58,9 +58,9 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
 		fail(w, -EPROTO);
 	} else if (w->depth == 2) {
 		/* A name that doesn't fit is none of ours. */
-		size_t len = strlen(name);
+		bool fits = strlen(name) < sizeof(w->parent);
 
-		memcpy(w->parent, len < sizeof(w->parent) ? name : "", len < sizeof(w->parent) ? len + 1 : 1);
+		strcpy(w->parent, fits ? name : "");
 		err = w->begin ? w->begin(w->into, name) : 0;
 	}
 	if (err)
@@ -70,13 +70,14 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
 static void XMLCALL on_end(void *user, const XML_Char *name)
 {
 	struct walk *w = user;
+	const char *text = w->text.data ? w->text.data : "";
 	int err = 0;
 
 	if (w->err)
 		return;
 	name = local_name(name);
 	if (w->depth == 2 || w->depth == 3)
-		err = w->leaf(w->into, w->depth == 3 ? w->parent : "", name, w->text.data ? w->text.data : "");
+		err = w->leaf(w->into, w->depth == 3 ? w->parent : "", name, text);
 	if (!err && w->depth == 2 && w->end)
 		err = w->end(w->into, name);
 	buf_reset(&w->text);

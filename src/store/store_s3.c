@@ -164,13 +164,18 @@ static int check(struct store *s, char *why)
 	return c.err;
 }
 
+static void cancel(struct store *s)
+{
+	s3_cancel(from_base(s)->s3);
+}
+
 static void free_store(struct store *s)
 {
 	s3_free(from_base(s)->s3);
 	free(s);
 }
 
-static const struct store_ops ops = { head, list, get, check, free_store };
+static const struct store_ops ops = { head, list, get, check, free_store, cancel };
 
 int store_s3_open(const struct store_s3_options *o, struct stats *stats, char *why,
                   struct store **ret_store)

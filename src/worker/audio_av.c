@@ -13,7 +13,7 @@
 #include "worker/pcm.h"
 #include "worker/why.h"
 
-#define AHEAD_GAP (1 << 20)         /* bytes: about what comes in during a request's first-byte time */
+#define AHEAD_GAP (1 << 20)         /* bytes: what comes in during a request's first-byte time */
 #define AHEAD_SLACK (64 << 10)      /* bytes: the start of a stream is not its average */
 
 struct audio_av {
@@ -75,6 +75,11 @@ static bool needs_stream_info(const AVFormatContext *format)
 		if (par->codec_id == AV_CODEC_ID_NONE || par->sample_rate <= 0 ||
 		    par->ch_layout.nb_channels <= 0)
 			return true;
+		/* Opus decodes to 48 kHz whatever a Matroska header says, and libavformat
+		 * counts the samples to drop at the end by the header's rate until it has
+		 * seen a packet decoded. */
+		if (par->codec_id == AV_CODEC_ID_OPUS && par->sample_rate != 48000)
+			return true;
 	}
 	return audio > 1 || (format->ctx_flags & AVFMTCTX_NOHEADER);
 }
@@ -94,7 +99,7 @@ static int no_stream(const AVFormatContext *format, char *why)
 {
 	for (unsigned int i = 0; i < format->nb_streams; i++)
 		if (format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
-			return why_set(why, -EBADMSG, "nothing in its audio stream decodes");
+			return why_set(why, -EBADMSG, "its audio stream can't be decoded");
 	return why_set(why, -ENODATA, "it has no audio stream");
 }
 
@@ -142,12 +147,12 @@ static int open_codec(struct audio_av *a, char *why)
  * between them, of other streams, included: a request costs more than they do. */
 static void announce_packets(struct audio_av *a)
 {
-	const AVStream *stream = a->format->streams[a->stream];
+	AVStream *stream = a->format->streams[a->stream];
 	int n = avformat_index_get_entries_count(stream);
 	int64_t start = -1, end = -1;
 
 	for (; a->ahead_entry < n; a->ahead_entry++) {
-		const AVIndexEntry *e = avformat_index_get_entry((AVStream *)stream, a->ahead_entry);
+		const AVIndexEntry *e = avformat_index_get_entry(stream, a->ahead_entry);
 
 		if (e->pos < 0 || e->size < 0 || e->pos > INT64_MAX - e->size ||
 		    (double)e->timestamp * av_q2d(stream->time_base) > a->ahead_seconds)

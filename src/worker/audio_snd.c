@@ -50,7 +50,8 @@ static sf_count_t virtual_read(void *buf, sf_count_t len, void *arg)
 
 	/* libsndfile takes a short read for the end of the file */
 	while (done < len) {
-		ssize_t n = input_read(a->base.in, a->pos, (char *)buf + done, (size_t)(len - done));
+		ssize_t n = input_read(a->base.in, a->pos, (uint8_t *)buf + done,
+		                       (size_t)(len - done));
 
 		if (n <= 0)
 			break;

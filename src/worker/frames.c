@@ -70,34 +70,37 @@ static int reserve_scaling(const struct frames_job *j)
 	return 0;
 }
 
-/* Makes kept.session stand where this job can go on from. */
-static int reserve_session(const struct frames_job *j)
+/* Makes kept.session stand where this job can go on from. *ret_fresh: at the sync
+ * packet, having seen nothing. */
+static int reserve_session(const struct frames_job *j, bool *ret_fresh)
 {
 	char extension[sizeof(j->job->extension) + 1] = "";
-	int err;
 
 	if (!j->job->session || kept.number != j->job->session || kept.object_size != j->job->object_size)
 		job_frames_reset();
 	kept.number = j->job->session;
 	kept.object_size = j->job->object_size;
 	memcpy(extension, j->job->extension, sizeof(j->job->extension));
-	if (!kept.session) {
-		err = session_new(&j->r, extension, j->io->in, &kept.session, j->why);
-		return err ? err : reserve_scaling(j);
-	}
+	*ret_fresh = true;
+	if (!kept.session)
+		return session_new(&j->r, extension, j->io->in, &kept.session, j->why);
 	session_rebind(kept.session, j->io->in);
-	err = session_can_continue(kept.session, &j->r) ? 0 : session_restart(kept.session, &j->r, j->why);
-	return err ? err : reserve_scaling(j);
+	*ret_fresh = !session_can_continue(kept.session, &j->r);
+	return *ret_fresh ? session_restart(kept.session, &j->r, j->why) : 0;
 }
 
-/* Says which bytes will be read, where the table tells. */
+/* Says which bytes will be read, where the table tells: up to the target and the
+ * packets that push its frame out. */
 static void announce(const struct frames_job *j)
 {
+	const struct proto_frames *h = j->r.head;
 	uint64_t start = UINT64_MAX, end = 0;
+	uint32_t more = h->drain ? 0 : h->reorder < TABLE_REORDER_MAX ? h->reorder : TABLE_REORDER_MAX;
 
-	if (!(j->r.head->table_flags & TABLE_CONTIGUOUS))
+	if (!(h->table_flags & TABLE_CONTIGUOUS))
 		return;
-	for (uint32_t i = session_next_packet(kept.session); i <= j->r.head->target; i++) {
+	for (uint32_t i = session_next_packet(kept.session);
+	     i <= h->target + more && i < request_end(&j->r); i++) {
 		const struct table_packet *p = request_packet(&j->r, i);
 		uint64_t pos = (uint64_t)p->pos;
 
@@ -191,23 +194,41 @@ static int emit(struct frames_job *j, const AVFrame *frame)
 	return err;
 }
 
+/* Until no row is missing. Returns 0, 1 (some don't come) or -errno. */
 static int decode(struct frames_job *j)
 {
 	const AVFrame *frame = session_in_hand(kept.session);
 	int n, err;
 
+	announce(j);
 	err = frame ? emit(j, frame) : 0;
 	while (!err && j->missing) {
 		n = session_next(kept.session, &j->r, &frame, j->why);
-		if (n < 0)
-			return n;
-		if (n == 0)
-			return why_set(j->why, -EAGAIN, "%u of the wanted frames don't come out of the decoder",
-			               j->missing);
+		if (n <= 0)
+			return n < 0 ? n : 1;
 		j->decoded++;
 		err = emit(j, frame);
 	}
 	return err;
+}
+
+static int run(struct frames_job *j)
+{
+	bool fresh;
+	int err = reserve_session(j, &fresh);
+
+	if (!err)
+		err = reserve_scaling(j);
+	if (!err)
+		err = decode(j);
+	/* What a decoder was fed long ago need not come out of it. */
+	if (err == 1 && !fresh) {
+		err = session_restart(kept.session, &j->r, j->why);
+		if (!err)
+			err = decode(j);
+	}
+	return err == 1 ? why_set(j->why, -EAGAIN, "%u of the wanted frames don't come out of the decoder",
+	                          j->missing) : err;
 }
 
 int job_frames(const struct proto_job *job, struct job_io *io, uint64_t *ret_frames_decoded,
@@ -221,11 +242,7 @@ int job_frames(const struct proto_job *job, struct job_io *io, uint64_t *ret_fra
 	for (uint32_t i = 0; i < j.r.head->n_rows; i++)
 		j.missing += j.r.rows[i].emit != 0;
 	j.done = calloc((size_t)j.r.head->n_rows + 1, sizeof(*j.done));
-	err = j.done ? reserve_session(&j) : why_set(why, -ENOMEM, "no memory");
-	if (!err) {
-		announce(&j);
-		err = decode(&j);
-	}
+	err = j.done ? run(&j) : why_set(why, -ENOMEM, "no memory");
 	*ret_frames_decoded = j.decoded;
 	*ret_fed = kept.session ? session_next_packet(kept.session) : 0;
 

@@ -39,9 +39,27 @@ static bool is_special(const AVPacket *pkt)
 	return false;
 }
 
+/* What the track's duration leaves for the last packet; 0 where an edit list makes
+ * it another one's. */
+static int64_t last_duration(const struct index *x, int64_t track)
+{
+	int64_t span, d;
+
+	for (uint32_t i = 0; i < x->n; i++) {
+		if (x->p[i].flags & TABLE_HIDDEN)
+			return 0;
+	}
+	if (x->n == 0 || track == AV_NOPTS_VALUE || x->p[0].dts == TABLE_NOPTS ||
+	    x->p[x->n - 1].dts == TABLE_NOPTS ||
+	    __builtin_sub_overflow(x->p[x->n - 1].dts, x->p[0].dts, &span) ||
+	    __builtin_sub_overflow(track, span, &d))
+		return 0;
+	return d > 0 ? d : 0;
+}
+
 /* The demuxer leaves durations out where there are composition offsets; they are
- * the distances in decode time. The last one stays unknown. */
-static void fill_durations(struct index *x)
+ * the distances in decode time. track: the stream's duration. */
+static void fill_durations(struct index *x, int64_t track)
 {
 	for (uint32_t i = 0; i + 1 < x->n; i++) {
 		int64_t d;
@@ -50,6 +68,8 @@ static void fill_durations(struct index *x)
 		    !__builtin_sub_overflow(x->p[i + 1].dts, x->p[i].dts, &d) && d > 0)
 			x->p[i].duration = d;
 	}
+	if (x->n > 0 && x->p[x->n - 1].duration == 0)
+		x->p[x->n - 1].duration = last_duration(x, track);
 }
 
 static int add_packet(struct index *x, const AVPacket *pkt, char *why)
@@ -64,7 +84,10 @@ static int add_packet(struct index *x, const AVPacket *pkt, char *why)
 		         (pkt->flags & AV_PKT_FLAG_DISCARD ? TABLE_HIDDEN : 0),
 	};
 
-	/* A file cut short: what is there can be shown. */
+	/* A file cut short: what is there can be shown. (A packet of which a part is missing is
+	 * marked as corrupt.) */
+	if (pkt->flags & AV_PKT_FLAG_CORRUPT)
+		return 0;
 	if (pkt->pos >= 0 && ((uint64_t)pkt->pos >= x->object_size ||
 	                      (uint64_t)pkt->size > x->object_size - (uint64_t)pkt->pos))
 		return 0;
@@ -114,7 +137,7 @@ int index_mov(AVFormatContext *format, int stream, struct input *in, struct inde
 	}
 	x->flags |= TABLE_CONTIGUOUS;
 	err = read_packets(format, stream, &payload, x, pkt, why);
-	fill_durations(x);
+	fill_durations(x, format->streams[stream]->duration);
 
 free_packet:
 	input_set_zero_ranges(in, NULL, 0);

@@ -12,7 +12,6 @@
 
 struct slot {
 	bool held;              /* ours, from its DATA to our RELEASE */
-	bool consumed;          /* read up to its end */
 	uint32_t len;
 	uint64_t off;
 	uint64_t used;          /* clock of the last read */
@@ -153,16 +152,15 @@ static uint32_t count_held(const struct input *in)
 	return n;
 }
 
-/* Gives back the slot used longest ago, if need be only one that was read to
- * its end. */
-static int release_oldest(struct input *in, bool consumed_only)
+/* Gives back the slot used longest ago, of those that end at or before `end`. */
+static int release_oldest(struct input *in, uint64_t end)
 {
 	uint32_t oldest = PROTO_SLOTS;
 
 	for (uint32_t i = 0; i < PROTO_SLOTS; i++) {
 		const struct slot *s = &in->slots[i];
 
-		if (!s->held || (consumed_only && !s->consumed))
+		if (!s->held || s->off + s->len > end)
 			continue;
 		if (oldest == PROTO_SLOTS || s->used < in->slots[oldest].used)
 			oldest = i;
@@ -246,7 +244,7 @@ static int want(struct input *in, uint64_t off)
 	uint64_t end = off + message.len, got;
 	int n, err;
 
-	if (is_ahead(in, off) && end < in->ahead_end)
+	if (is_ahead(in, off) && end < in->ahead_end && !find_slot(in, end))
 		message.ahead = in->ahead_end - end;
 	in->next = end;
 	err = send_message(in, &message, sizeof(message));
@@ -254,7 +252,7 @@ static int want(struct input *in, uint64_t off)
 	 * take the last slot that it needs. */
 	do {
 		if (!err && count_held(in) == PROTO_SLOTS)
-			err = release_oldest(in, false);
+			err = release_oldest(in, UINT64_MAX);
 		if (err)
 			return err;
 		n = receive(in, 0, &got);
@@ -315,10 +313,10 @@ ssize_t input_read(struct input *in, uint64_t off, void *buf, size_t len)
 		n = (size_t)(zero->off - off);
 	memcpy(buf, in->window + (size_t)(s - in->slots) * PROTO_SLOT_SIZE + skip, n);
 	s->used = ++in->clock;
-	s->consumed = s->consumed || skip + n == s->len;
-	/* So that the daemon always has slots to send ahead into. */
-	if (s->consumed && is_ahead(in, off) && count_held(in) > PROTO_SLOTS / 2)
-		err = release_oldest(in, true);
+	/* On a way that goes forward, so that the daemon always has slots to send
+	 * ahead into. */
+	if (is_ahead(in, off) && count_held(in) > PROTO_SLOTS / 2)
+		err = release_oldest(in, off + n);
 	return err ? err : (ssize_t)n;
 }
 

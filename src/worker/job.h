@@ -20,7 +20,7 @@ struct job_io {
 };
 
 /* probe.c: reads the container's index, writes a table (media/table.h) to
- * io->out. *ret_len: its bytes. -EBADMSG: not media, or broken. An object
+ * io->out. *ret_len: its bytes. -EBADMSG: not media, or broken. -ENOSPC: out_size has no room for it. An object
  * without video has a table with video_stream -1 and no packets. */
 int job_probe(const struct proto_job *job, struct job_io *io, size_t *ret_len, char *why);
 

@@ -187,7 +187,7 @@ static void run(const struct request *q, int socket, const uint8_t *window, stru
 	}
 	close_io(&io);
 	/* A session is only as good as its last job. */
-	if ((err && err != -EAGAIN) || q->job.kind != PROTO_FRAMES || !q->job.session)
+	if (err || q->job.kind != PROTO_FRAMES || !q->job.session)
 		job_frames_reset();
 	done->err = err;
 }

@@ -45,14 +45,14 @@ struct mfcc {
 static int check_lengths(const struct mfcc_spec *s, char *why)
 {
 	if (s->sr < MFCC_SR_MIN || s->sr > MFCC_SR_MAX)
-		return why_set(why, -EINVAL, "sr = %" PRIu32 " is not in %u..%u", s->sr, MFCC_SR_MIN,
-		               MFCC_SR_MAX);
+		return why_set(why, -EINVAL, "sr = %" PRIu32 " is not in %u..%u", s->sr,
+		               MFCC_SR_MIN, MFCC_SR_MAX);
 	if (s->n_fft < 1 || s->n_fft > MFCC_N_FFT_MAX)
 		return why_set(why, -EINVAL, "n_fft = %" PRIu32 " is not in 1..%u", s->n_fft,
 		               MFCC_N_FFT_MAX);
 	if (s->win_length < 1 || s->win_length > s->n_fft)
-		return why_set(why, -EINVAL, "win_length = %" PRIu32 " is not in 1..n_fft = %" PRIu32,
-		               s->win_length, s->n_fft);
+		return why_set(why, -EINVAL, "win_length = %" PRIu32 " is not in 1..n_fft"
+		               " = %" PRIu32, s->win_length, s->n_fft);
 	if (s->hop_length < 1 || s->hop_length > MFCC_HOP_MAX)
 		return why_set(why, -EINVAL, "hop_length = %" PRIu32 " is not in 1..%u",
 		               s->hop_length, MFCC_HOP_MAX);
@@ -83,7 +83,8 @@ static int check_values(const struct mfcc_spec *s, char *why)
 	if (!(s->lifter >= 0 && isfinite(s->lifter)))
 		return why_set(why, -EINVAL, "lifter = %g is below 0", s->lifter);
 	if (s->duration > 0 && s->duration * s->sr < 1)
-		return why_set(why, -EINVAL, "duration = %g s is shorter than a sample", s->duration);
+		return why_set(why, -EINVAL, "duration = %g s is shorter than a sample",
+		               s->duration);
 	if (!(s->duration >= 0 && s->duration * s->sr <= (double)MFCC_SAMPLES_MAX))
 		return why_set(why, -EINVAL, "duration = %g s is not in 0..%g s", s->duration,
 		               (double)MFCC_SAMPLES_MAX / s->sr);

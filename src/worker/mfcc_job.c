@@ -20,8 +20,8 @@ static int result_size(const struct mfcc_spec *spec, uint64_t n, size_t out_size
 		return err;
 	bytes = columns * spec->n_mfcc * sizeof(float); /* < 2^24 * 2^10 * 2^2 */
 	if (bytes > out_size)
-		return why_set(why, -ENOMEM, "its MFCC takes %" PRIu64 " bytes, there is room for %zu",
-		               bytes, out_size);
+		return why_set(why, -ENOMEM, "its MFCC takes %" PRIu64 " bytes, there is room"
+		               " for %zu", bytes, out_size);
 	*ret_len = (size_t)bytes;
 	return 0;
 }

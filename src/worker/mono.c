@@ -49,8 +49,8 @@ static int open_all(struct mono *m, char *why)
 	case -ENOMEM:
 		return why_set(why, -ENOMEM, "no memory to resample it");
 	default:
-		return why_set(why, -EBADMSG, "audio at %" PRIu32 " Hz can't be resampled to %" PRIu32,
-		               rate, s->sr);
+		return why_set(why, -EBADMSG, "audio at %" PRIu32 " Hz can't be resampled to"
+		               " %" PRIu32, rate, s->sr);
 	}
 }
 
@@ -60,8 +60,8 @@ static int check_finite(const struct mono *m, size_t n, char *why)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite(m->mix[i]))
-			return why_set(why, -EBADMSG, "sample %" PRIu64 " of its audio is not a number",
-			               m->taken + i);
+			return why_set(why, -EBADMSG, "sample %" PRIu64 " of its audio is not a"
+			               " number", m->taken + i);
 	return 0;
 }
 

@@ -259,9 +259,9 @@ int job_probe(const struct proto_job *job, struct job_io *io, size_t *ret_len, c
 	size_t room;
 	int err;
 
-	if (io->out_size < sizeof(*p.head) + sizeof(struct table_packet))
+	if (io->out_size < sizeof(*p.head) + TABLE_PARAMS_MAX)
 		return why_set(why, -EINVAL, "no room for a table");
-	room = (io->out_size - sizeof(*p.head)) / sizeof(struct table_packet);
+	room = (io->out_size - sizeof(*p.head) - TABLE_PARAMS_MAX) / sizeof(struct table_packet);
 	memset(p.head, 0, sizeof(*p.head));
 	p.index.p = (struct table_packet *)(void *)(p.head + 1);
 	p.index.max = room < TABLE_PACKETS_MAX ? (uint32_t)room : TABLE_PACKETS_MAX;

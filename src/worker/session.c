@@ -149,18 +149,22 @@ static void drop_pending(struct session *s, int64_t pts)
 	}
 }
 
+/* A drained decoder takes no more packets, but may have more frames to give. */
 static bool can_still_come(const struct session *s, const struct request_frames *r,
                            const struct proto_frame_row *row)
 {
+	bool all_fed = s->drained && s->next == request_end(r);
+
 	if (r->by_ordinal)
-		return row->ordinal >= s->n_out || (s->has_frame && row->ordinal == session_ordinal(s));
-	return row->packet >= s->next || is_pending(s, row->pts) ||
+		return (row->ordinal >= s->n_out && (!s->drained || all_fed)) ||
+		       (s->has_frame && row->ordinal == session_ordinal(s));
+	return (row->packet >= s->next && !s->drained) || is_pending(s, row->pts) ||
 	       (s->has_frame && s->frame->pts == row->pts);
 }
 
 bool session_can_continue(const struct session *s, const struct request_frames *r)
 {
-	if (s->drained || s->next < r->head->first_packet || s->next > request_end(r))
+	if (s->next < r->head->first_packet || s->next > request_end(r))
 		return false;
 	if (r->head->no_skip && !s->no_skip)
 		return false;

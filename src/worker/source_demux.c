@@ -31,13 +31,17 @@ struct demux_source {
 	uint32_t next;                  /* table index of the packet that comes next, or NOWHERE */
 };
 
-static bool is_same(const struct table_packet *p, const AVPacket *packet)
+/* Can it be packet p, where p is due? Not all packets have an offset. */
+static bool may_be(const struct table_packet *p, const AVPacket *packet)
 {
-	if (p->size != (uint32_t)packet->size)
-		return false;
-	if (p->pos >= 0 && packet->pos >= 0)
-		return p->pos == packet->pos;
-	return p->pts == packet->pts && p->dts == packet->dts;
+	return p->size == (uint32_t)packet->size &&
+	       (p->pos < 0 || packet->pos < 0 || p->pos == packet->pos);
+}
+
+/* Is it packet p, with nothing else to go by? Times alone may have wrapped. */
+static bool is_certainly(const struct table_packet *p, const AVPacket *packet)
+{
+	return may_be(p, packet) && (p->pos == packet->pos || (p->pos < 0 && p->dts == packet->dts));
 }
 
 /* The next packet of the stream. AVERROR. */
@@ -109,7 +113,7 @@ static int search(struct demux_source *d, const struct request_frames *r, uint32
 				return why_set(why, avlog_errno(av), "its packets can't be read");
 			break;
 		}
-		if (is_same(p, packet))
+		if (i == 0 ? may_be(p, packet) : is_certainly(p, packet))
 			return 0;
 		if (p->pos >= 0 && packet->pos > p->pos)
 			break;
@@ -151,7 +155,7 @@ static int demux_read(struct source *s, const struct request_frames *r, uint32_t
 
 		if (av < 0)
 			err = why_set(why, avlog_errno(av), "packet %u can't be read", i);
-		else if (!is_same(request_packet(r, i), packet))
+		else if (!may_be(request_packet(r, i), packet))
 			err = why_set(why, -EBADMSG, "packet %u is not where it was", i);
 	}
 	d->next = err ? NOWHERE : i + 1;

@@ -26,6 +26,7 @@ struct gate_store {
 	/* under lock */
 	bool closed;
 	struct held *held;
+	unsigned n_held;
 };
 
 static void gate_head(struct store *s, const char *key, store_head_fn *done, void *arg)
@@ -43,8 +44,8 @@ static int gate_check(struct store *s, char *why)
 	return store_check(((struct gate_store *)s)->inner, why);
 }
 
-static void gate_get(struct store *s, const char *key, const struct object_meta *version, uint64_t off,
-                     size_t len, enum store_prio prio, store_get_fn *done, void *arg)
+static void gate_get(struct store *s, const char *key, const struct object_meta *version,
+                     uint64_t off, size_t len, enum store_prio prio, store_get_fn *done, void *arg)
 {
 	struct gate_store *g = (struct gate_store *)s;
 	struct held *h = NULL;
@@ -52,11 +53,13 @@ static void gate_get(struct store *s, const char *key, const struct object_meta 
 	pthread_mutex_lock(&g->lock);
 	if (g->closed && (h = calloc(1, sizeof(*h)))) {
 		*h = (struct held){
-			.version = *version, .off = off, .len = len, .prio = prio, .done = done, .arg = arg,
+			.version = *version, .off = off, .len = len, .prio = prio,
+			.done = done, .arg = arg,
 		};
 		for (size_t i = 0; key[i] && i < OBJECT_KEY_MAX; i++)
 			h->key[i] = key[i];
 		DL_APPEND(g->held, h);
+		g->n_held++;
 		pthread_cond_broadcast(&g->change);
 	}
 	pthread_mutex_unlock(&g->lock);
@@ -73,6 +76,7 @@ static struct held *open_gate(struct gate_store *g, bool closed)
 	if (!closed) {
 		held = g->held;
 		g->held = NULL;
+		g->n_held = 0;
 	}
 	pthread_mutex_unlock(&g->lock);
 	return held;
@@ -89,12 +93,12 @@ void gate_store_set(struct store *s, bool closed)
 	}
 }
 
-void gate_store_wait_held(struct store *s)
+void gate_store_wait_held(struct store *s, unsigned n)
 {
 	struct gate_store *g = (struct gate_store *)s;
 
 	pthread_mutex_lock(&g->lock);
-	while (!g->held)
+	while (g->n_held < n)
 		pthread_cond_wait(&g->change, &g->lock);
 	pthread_mutex_unlock(&g->lock);
 }
@@ -117,7 +121,8 @@ static void gate_free(struct store *s)
 struct store *gate_store_new(struct store *inner, struct stats *stats)
 {
 	static const struct store_ops ops = {
-		.head = gate_head, .list = gate_list, .get = gate_get, .check = gate_check, .free = gate_free,
+		.head = gate_head, .list = gate_list, .get = gate_get, .check = gate_check,
+		.free = gate_free,
 	};
 	struct gate_store *g = calloc(1, sizeof(*g));
 

@@ -13,7 +13,7 @@ struct store *gate_store_new(struct store *inner, struct stats *stats);
 /* closed: gets wait. Opening lets those that wait go on. */
 void gate_store_set(struct store *s, bool closed);
 
-/* Returns once a get is being held up. */
-void gate_store_wait_held(struct store *s);
+/* Returns once n gets or more are being held up. */
+void gate_store_wait_held(struct store *s, unsigned n);
 
 #endif

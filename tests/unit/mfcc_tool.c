@@ -7,10 +7,10 @@
  *   mfcc_tool resample IN OUT FROM TO CHUNK      resampler, CHUNK samples a push
  *   mfcc_tool time IN OUT REPEAT [key=value ...] compute, printing ms of the fastest run
  *
- * Keys are struct mfcc_spec's, and fail_at=OFFSET fail_err=ERRNO make the store
- * fail; out_size= is the room of a result. FILE is read as a worker reads an object: by WANT and DATA. OUT gets raw
- * float32. Prints one line, "ok NAME=VALUE ..." (exit 0) or "error ERRNO
- * SENTENCE" (exit 1); exit 2 is a mistake in the call. */
+ * Keys are struct mfcc_spec's; fail_at=OFFSET fail_err=ERRNO make the store fail,
+ * out_size= is the room for a result. FILE is read as a worker reads an object: by
+ * WANT and DATA. OUT gets raw float32. Prints one line, "ok NAME=VALUE ..." (exit 0)
+ * or "error ERRNO SENTENCE" (exit 1); exit 2 is a mistake in the call. */
 #include <errno.h>
 #include <inttypes.h>
 

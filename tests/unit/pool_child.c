@@ -1,7 +1,6 @@
 /* Speaks the worker's side of media/proto.h, well or badly, as it is told. */
 #include "pool_child.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,7 +62,10 @@ static void say_row(const struct child *c, uint32_t row)
 
 static struct proto_done make_done(const struct child *c, int err, const char *why)
 {
-	struct proto_done m = { .type = PROTO_DONE, .err = err, .job = c->job.job, .frames_decoded = 2, .used_us = 1 };
+	struct proto_done m = {
+		.type = PROTO_DONE, .err = err, .job = c->job.job,
+		.frames_decoded = 2, .used_us = 1,
+	};
 
 	if (!err && c->job.kind != PROTO_FRAMES)
 		m.out_len = sizeof(struct child_sum);
@@ -138,7 +139,8 @@ static void write_row(const struct child *c, uint32_t row)
 	const struct proto_frames *f = frames(c);
 	const struct proto_frame_row *rows = (const void *)(f + 1);
 	struct child_row r = {
-		.pid = (uint64_t)getpid(), .row = row, .input_hash = text_hash64(c->in, c->job.in_size),
+		.pid = (uint64_t)getpid(), .row = row,
+		.input_hash = text_hash64(c->in, c->job.in_size),
 	};
 
 	memcpy(c->out + rows[row].slot * f->row_bytes, &r, sizeof(r));
@@ -164,70 +166,6 @@ static void emit_rows(const struct child *c)
 	say(&done, sizeof(done));
 }
 
-/* -- what the process was born with -- */
-
-static size_t add_file(char *dst, size_t room, const char *name, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-	int head = snprintf(dst, room, "%s=", name);
-
-	if (fd < 0)
-		die(path);
-	n = read(fd, dst + head, room - (size_t)head - 1);
-	close(fd);
-	for (ssize_t i = 0; i < n; i++) {
-		if (dst[head + i] == '\0')
-			dst[head + i] = '|';
-	}
-	dst[head + (n > 0 ? n : 0)] = '\n';
-	return (size_t)head + (size_t)(n > 0 ? n : 0) + 1;
-}
-
-static size_t add_descriptors(char *dst, size_t room)
-{
-	DIR *d = opendir("/proc/self/fd");
-	struct dirent *e;
-	size_t len = 0;
-
-	if (!d)
-		die("/proc/self/fd");
-	while ((e = readdir(d))) {
-		char target[256];
-		ssize_t n;
-
-		if (e->d_name[0] == '.' || atoi(e->d_name) == dirfd(d))
-			continue;
-		n = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
-		target[n > 0 ? n : 0] = '\0';
-		len += (size_t)snprintf(dst + len, room - len, "fd %s=%s\n", e->d_name, target);
-	}
-	closedir(d);
-	return len;
-}
-
-static void make_report(char *dst, size_t room)
-{
-	struct rlimit core, data;
-	int deathsig = 0;
-	char cwd[256];
-	size_t len = 0;
-
-	getrlimit(RLIMIT_CORE, &core);
-	getrlimit(RLIMIT_DATA, &data);
-	prctl(PR_GET_PDEATHSIG, &deathsig);
-	len += add_file(dst + len, room - len, "environ", "/proc/self/environ");
-	len += add_file(dst + len, room - len, "cmdline", "/proc/self/cmdline");
-	len += add_descriptors(dst + len, room - len);
-	len += (size_t)snprintf(dst + len, room - len,
-	                        "cwd=%s\nown group=%d\nown session=%d\ndeathsig=%d\ncore=%llu\ndata=%lld\nprivs=%d\n",
-	                        getcwd(cwd, sizeof(cwd)), getpgrp() == getpid(), getsid(0) == getpid(), deathsig,
-	                        (unsigned long long)core.rlim_cur, (long long)data.rlim_cur,
-	                        prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
-	len += add_file(dst + len, room - len, "status", "/proc/self/status");
-	dst[len] = '\0';
-}
-
 static void give_report(const struct child *c)
 {
 	struct proto_done done = make_done(c, 0, NULL);
@@ -236,9 +174,11 @@ static void give_report(const struct child *c)
 
 	getrlimit(RLIMIT_CPU, &cpu);
 	getrusage(RUSAGE_SELF, &used);
-	done.out_len = (uint64_t)snprintf((char *)c->out, c->job.out_size, "cpu limit=%llu\ncpu used=%lld\n%s",
+	done.out_len = (uint64_t)snprintf((char *)c->out, c->job.out_size,
+	                                  "cpu limit=%llu\ncpu used=%lld\n%s",
 	                                  (unsigned long long)cpu.rlim_cur,
-	                                  (long long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec), c->report);
+	                                  (long long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec),
+	                                  c->report);
 	say(&done, sizeof(done));
 }
 
@@ -402,7 +342,6 @@ static void do_mfcc(struct child *c)
 	case ACT_DONE_WHILE_WANTING:
 		say_want(0, 1, 0);
 		say_done(c, -EBADMSG, "had enough");
-		hear_data();
 		return;
 	case ACT_SEND_DESCRIPTOR:
 		send_descriptor(c);
@@ -501,6 +440,7 @@ static void do_frames(struct child *c)
 
 /* -- jobs -- */
 
+/* Returns 1, 0 for a late answer to the job before, -1 at the end. */
 static int hear_job(struct child *c)
 {
 	union {
@@ -518,12 +458,15 @@ static int hear_job(struct child *c)
 
 	if (n <= 0)
 		return -1; /* the daemon is done with us */
-	if (n != (ssize_t)sizeof(c->job) || c->job.type != PROTO_JOB || c->job.magic != PROTO_MAGIC || !h)
+	if (c->job.type == PROTO_DATA)
+		return 0;
+	if (n != (ssize_t)sizeof(c->job) || c->job.type != PROTO_JOB ||
+	    c->job.magic != PROTO_MAGIC || !h)
 		die("pool_child: not a JOB");
 	memcpy(fds, CMSG_DATA(h), h->cmsg_len - CMSG_LEN(0));
 	c->in_fd = c->job.in_size ? fds[0] : -1;
 	c->out_fd = c->job.in_size ? fds[1] : fds[0];
-	return 0;
+	return 1;
 }
 
 static void map_memfds(struct child *c)
@@ -551,12 +494,16 @@ static void unmap_memfds(struct child *c)
 int main(void)
 {
 	static struct child c;
+	int n;
 
-	make_report(c.report, sizeof(c.report));
-	c.window = mmap(NULL, (size_t)PROTO_SLOTS * PROTO_SLOT_SIZE, PROT_READ, MAP_SHARED, PROTO_FD_WINDOW, 0);
+	child_make_report(c.report, sizeof(c.report));
+	c.window = mmap(NULL, (size_t)PROTO_SLOTS * PROTO_SLOT_SIZE, PROT_READ, MAP_SHARED,
+	                PROTO_FD_WINDOW, 0);
 	if (c.window == MAP_FAILED)
 		die("pool_child: window");
-	while (hear_job(&c) == 0) {
+	while ((n = hear_job(&c)) >= 0) {
+		if (n == 0)
+			continue;
 		map_memfds(&c);
 		if (c.job.kind == PROTO_FRAMES)
 			do_frames(&c);

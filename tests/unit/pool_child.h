@@ -4,13 +4,14 @@
 #ifndef S3SAMPLEFS_TESTS_POOL_CHILD_H
 #define S3SAMPLEFS_TESTS_POOL_CHILD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum child_act {
 	/* PROTO_MFCC */
 	ACT_SUM = 1,             /* reads all, in wants of spec.mfcc.n_fft bytes -> child_sum */
 	ACT_REPORT,              /* what the process found at its start, as text */
-	ACT_SEALS,               /* tries to resize all its memfds -> child_sum.hash: how many it could */
+	ACT_SEALS,               /* tries to resize its memfds -> child_sum.hash: successes */
 	ACT_ASK_AHEAD,           /* one byte, and an impossible lot ahead -> child_sum */
 	ACT_WHY,                 /* -ENODATA and a sentence without end, with control characters */
 	ACT_CLAIM_STALE,         /* an error that is not the decoder's to say */
@@ -21,7 +22,7 @@ enum child_act {
 	ACT_DIE_AFTER_DONE,
 	ACT_DONE_TWICE,
 
-	ACT_CRASH,               /* SIGSEGV after its first bytes; the following too, unless told otherwise */
+	ACT_CRASH,               /* SIGSEGV after its first bytes; most of those below, too */
 	ACT_CRASH_AT_ONCE,       /* without a word */
 	ACT_EXIT,                /* status 1 */
 	ACT_HANG,
@@ -67,5 +68,8 @@ struct child_row {
 	uint64_t row;
 	uint64_t input_hash;         /* text_hash64 of the input memfd */
 };
+
+/* pool_child_report.c: NAME=VALUE lines, terminated. */
+void child_make_report(char *dst, size_t room);
 
 #endif

@@ -100,6 +100,8 @@ void world_done(struct world *w)
 {
 	char path[128];
 
+	pool_free(w->pool); /* of a test that has failed */
+	gate_store_set(w->gate, false);
 	blocks_free(w->blocks);
 	store_free(w->gate);
 	for (unsigned i = 0; i < WORLD_OBJECTS; i++) {
@@ -242,7 +244,9 @@ struct request *request_frames(struct world *w, enum child_act act, unsigned obj
 
 	memcpy(r->input.bytes, &head, sizeof(head));
 	for (uint32_t i = 0; i < ROWS; i++)
-		rows[i] = (struct proto_frame_row){ .pts = i, .packet = i, .slot = i, .emit = i % 2 == 0 };
+		rows[i] = (struct proto_frame_row){
+			.pts = i, .packet = i, .slot = i, .emit = i % 2 == 0,
+		};
 	r->job.kind = PROTO_FRAMES;
 	r->job.input = r->input.bytes;
 	r->job.input_size = sizeof(r->input.bytes);
@@ -303,7 +307,8 @@ void expect_failure(struct world *w, struct request *r, int err, const char *wor
 {
 	request_run(w, r);
 	if (r->err != err || !strstr(r->why, words))
-		fail_msg("act %u: %d \"%s\" instead of %d \"%s\"", r->job.spec.mfcc.n_mfcc, r->err, r->why, err, words);
+		fail_msg("act %u: %d \"%s\" instead of %d \"%s\"", r->job.spec.mfcc.n_mfcc,
+		         r->err, r->why, err, words);
 	assert_int_equal(r->n_done, 1);
 	assert_false(r->has_out);
 	free(r);

@@ -17,6 +17,7 @@
 #define WORLD_OBJECTS 7u
 #define WORLD_EMPTY 0u         /* indices of objects: one of no bytes */
 #define WORLD_SMALL 1u         /* a few bytes */
+#define WORLD_MEDIUM 4u        /* more than a block of the cache */
 #define WORLD_LARGE 6u         /* some MiB */
 #define ROWS 8u
 #define ROW_BYTES 256u

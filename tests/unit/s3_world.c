@@ -11,7 +11,7 @@
 
 #include "base/blob.h"
 
-static void clear_environment(void)
+static void clear_environment(bool keep_files)
 {
 	static const char *const variables[] = {
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
@@ -22,18 +22,22 @@ static void clear_environment(void)
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
 		unsetenv(variables[i]);
+	if (!keep_files) {
+		setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null", 1);
+		setenv("AWS_CONFIG_FILE", "/dev/null", 1);
+	}
 }
 
 void world_open(struct world *w, fake_handler *handler, void *arg, const struct world_options *o)
 {
 	static const struct world_options plain;
-	char url[64];
+	char url[128];
 	char why[S3_WHY_MAX] = "";
 	struct s3_options options = { .bucket = "bucket", .endpoint_url = url, .stats = &w->stats };
 
 	if (!o)
 		o = &plain;
-	clear_environment();
+	clear_environment(o->profile);
 	memset(w, 0, sizeof(*w));
 	w->server = fake_http_start(handler, arg);
 	snprintf(url, sizeof(url), "http://%s:%u", o->host ? o->host : "127.0.0.1",
@@ -105,13 +109,14 @@ bool world_serve(const struct fake_request *q)
 	       world_send_bytes(q, first, (size_t)(last - first + 1));
 }
 
-bool world_send_error(const struct fake_request *q, int status, const char *headers, const char *code)
+bool world_send_error(const struct fake_request *q, int status, const char *headers,
+                      const char *code)
 {
 	char body[512] = "";
 
 	if (code[0])
-		snprintf(body, sizeof(body), "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code>"
-		         "<Message>says the test</Message></Error>", code);
+		snprintf(body, sizeof(body), "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>"
+		         "<Code>%s</Code><Message>says the test</Message></Error>", code);
 	return fake_send(q, "HTTP/1.1 %d Test\r\n%sContent-Length: %zu\r\n\r\n%s", status, headers,
 	                 strlen(body), strcmp(q->method, "HEAD") == 0 ? "" : body);
 }

@@ -31,7 +31,8 @@ struct world_options {
 	uint64_t timeout_ms;
 };
 
-/* Clears AWS_ and proxy variables. Fails the test where it can't. */
+/* Clears AWS_ and proxy variables, but those of the files where there is a
+ * profile. Fails the test where it can't. */
 void world_open(struct world *w, fake_handler *handler, void *arg, const struct world_options *o);
 void world_close(struct world *w);  /* s3_free and fake_http_stop, if still there */
 
@@ -49,7 +50,8 @@ bool world_send_bytes(const struct fake_request *q, uint64_t first, size_t len);
 bool world_serve(const struct fake_request *q);
 
 /* An S3 error. headers: further ones, each ending in \r\n. */
-bool world_send_error(const struct fake_request *q, int status, const char *headers, const char *code);
+bool world_send_error(const struct fake_request *q, int status, const char *headers,
+                      const char *code);
 
 /* ---- calls that wait ---- */
 

@@ -57,7 +57,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { ".aws/credentials", ".aws/config", ".aws", "other", "bundle" };
+	static const char *const names[] = { ".aws/credentials", ".aws/config", ".aws", "other",
+	                                     "bundle" };
 	char path[128];
 
 	(void)state;
@@ -236,7 +237,8 @@ static void a_role_isnt_silently_replaced_by_keys(void **state)
 {
 	(void)state;
 	write_file(".aws/credentials", two_profiles);
-	write_file(".aws/config", "[profile work]\nrole_arn=arn:aws:iam::1:role/x\nsource_profile=default\n");
+	write_file(".aws/config", "[profile work]\nrole_arn=arn:aws:iam::1:role/x\n"
+	           "source_profile=default\n");
 	assert_refused(NULL, "work", -ENOTSUP, "role_arn");
 	assert_creds(NULL, "default", "FILE", "file/secret+=", NULL, "shared credentials file");
 }
@@ -260,7 +262,8 @@ static void changed_files_give_other_credentials(void **state)
 	assert_int_equal(load(NULL, "work", &b), 0);
 	assert_true(creds_equal(a, b));
 	write_file(".aws/credentials",
-	           "[work]\naws_access_key_id=WORK\naws_secret_access_key=work\naws_session_token=new\n");
+	           "[work]\naws_access_key_id=WORK\naws_secret_access_key=work\n"
+	           "aws_session_token=new\n");
 	assert_int_equal(load(NULL, "work", &c), 0);
 	assert_false(creds_equal(a, c));
 	creds_unref(a);
@@ -270,7 +273,8 @@ static void changed_files_give_other_credentials(void **state)
 
 /* ---- the dialect ---- */
 
-static void assert_option(const char *text, const char *section, const char *option, const char *value)
+static void assert_option(const char *text, const char *section, const char *option,
+                          const char *value)
 {
 	struct profile_file *f;
 	unsigned line = 0;

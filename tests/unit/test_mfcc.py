@@ -170,7 +170,8 @@ PARAMETERS = [
 
 @pytest.mark.filterwarnings("ignore:Empty filters detected", "ignore:n_fft")
 @pytest.mark.parametrize("kind", ["noise", "tones", "half"])
-@pytest.mark.parametrize("keys", PARAMETERS, ids=lambda k: ",".join(f"{a}={b}" for a, b in k.items()))
+@pytest.mark.parametrize("keys", PARAMETERS,
+                         ids=lambda keys: ",".join(f"{k}={v}" for k, v in keys.items()))
 def test_equals_librosa_whatever_the_parameters(compute, kind, keys):
     y = signal(kind, 20000, keys.get("sr", 22050))
     assert_close(compute(y, **keys), reference_mfcc(y, **keys))
@@ -182,13 +183,14 @@ def test_the_same_input_gives_the_same_bytes(compute):
 
 
 @pytest.mark.parametrize("keys, word", [
-    ({"n_fft": 0}, "n_fft"), ({"n_fft": 65537}, "n_fft"), ({"n_fft": 512, "win_length": 513}, "win_length"),
-    ({"win_length": 0}, "win_length"), ({"hop_length": 0}, "hop_length"), ({"n_mels": 0}, "n_mels"),
-    ({"n_mels": 1025}, "n_mels"), ({"n_mfcc": 129}, "n_mfcc"), ({"n_mfcc": 0}, "n_mfcc"),
-    ({"sr": 0}, "sr"), ({"sr": 4000000000}, "sr"), ({"fmin": -1.0}, "fmin"),
-    ({"fmin": 500.0, "fmax": 500.0}, "fmin"), ({"fmin": float("nan")}, "fmin"),
-    ({"fmin": 11025.0}, "fmin"), ({"fmax": float("inf")}, "fmax"), ({"top_db": float("nan")}, "top_db"),
-    ({"lifter": -1.0}, "lifter"), ({"lifter": float("nan")}, "lifter"), ({"duration": -1.0}, "duration"),
+    ({"n_fft": 0}, "n_fft"), ({"n_fft": 65537}, "n_fft"),
+    ({"n_fft": 512, "win_length": 513}, "win_length"), ({"win_length": 0}, "win_length"),
+    ({"hop_length": 0}, "hop_length"), ({"n_mels": 0}, "n_mels"), ({"n_mels": 1025}, "n_mels"),
+    ({"n_mfcc": 129}, "n_mfcc"), ({"n_mfcc": 0}, "n_mfcc"), ({"sr": 0}, "sr"),
+    ({"sr": 4000000000}, "sr"), ({"fmin": -1.0}, "fmin"), ({"fmin": 500.0, "fmax": 500.0}, "fmin"),
+    ({"fmin": float("nan")}, "fmin"), ({"fmin": 11025.0}, "fmin"), ({"fmax": float("inf")}, "fmax"),
+    ({"top_db": float("nan")}, "top_db"), ({"lifter": -1.0}, "lifter"),
+    ({"lifter": float("nan")}, "lifter"), ({"duration": -1.0}, "duration"),
     ({"duration": float("nan")}, "duration"), ({"duration": 1e9}, "duration"),
     ({"duration": 1e-6}, "duration"), ({"channel": -2}, "channel"), ({"preset": 99}, "preset"),
     ({"duration": 3600.0, "hop_length": 1}, "columns"),
@@ -233,11 +235,13 @@ def media(tmp_path_factory):
     folder = tmp_path_factory.mktemp("media")
     rng = np.random.default_rng(5)
     t = np.arange(SAMPLES) / RATE
-    left = 0.4 * np.sin(2 * np.pi * (200 + 400 * t) * t) + 0.05 * rng.standard_normal(SAMPLES)
-    right = 0.3 * np.sin(2 * np.pi * 700 * t) * np.sin(6 * np.pi * t) + 0.05 * rng.standard_normal(SAMPLES)
+    left = 0.4 * np.sin(2 * np.pi * (200 + 400 * t) * t)
+    right = 0.3 * np.sin(2 * np.pi * 700 * t) * np.sin(6 * np.pi * t)
+    left, right = (y + 0.05 * rng.standard_normal(SAMPLES) for y in (left, right))
     six = [left * (i + 1) / 7 + right * (6 - i) / 9 for i in range(6)]
     for name, channels in ("mono", [left]), ("stereo", [left, right]), ("six", six):
-        soundfile.write(folder / f"{name}.wav", np.stack(channels, 1).astype("f4"), RATE, subtype="FLOAT")
+        soundfile.write(folder / f"{name}.wav", np.stack(channels, 1).astype("f4"), RATE,
+                        subtype="FLOAT")
     return folder
 
 
@@ -261,6 +265,8 @@ ENCODED = {
     "a.opus": ("stereo", ["-c:a", "libopus"], 108847),
     "six.opus": ("six", ["-c:a", "libopus", "-mapping_family", "1"], 108847),
     "a.webm": ("mono", ["-c:a", "libopus"], 108847),
+    "opus16.mka": ("mono", ["-ar", "16000", "-c:a", "libopus"], 108846),
+    "opus24.webm": ("stereo", ["-ar", "24000", "-c:a", "libopus"], 108848),
     "ac3.ts": ("six", ["-c:a", "ac3"], 101376),
     "a.wma": ("stereo", ["-c:a", "wmav2"], 98304),
     "mulaw.wav": ("stereo", ["-c:a", "pcm_mulaw"], SAMPLES),
@@ -296,8 +302,9 @@ def encode(media):
 
 def by_ffmpeg(path, channels, stream="0:a:0"):
     """float32 (frames, channels), by the ffmpeg command of the same libraries"""
-    done = subprocess.run(["ffmpeg", "-loglevel", "quiet", "-i", path, "-map", stream, "-f", "f32le",
-                           "-c:a", "pcm_f32le", "-"], stdin=subprocess.DEVNULL, capture_output=True)
+    done = subprocess.run(["ffmpeg", "-loglevel", "quiet", "-i", path, "-map", stream,
+                           "-f", "f32le", "-c:a", "pcm_f32le", "-"],
+                          stdin=subprocess.DEVNULL, capture_output=True)
     return np.frombuffer(done.stdout, "<f4").reshape(-1, channels)
 
 
@@ -318,13 +325,19 @@ def by_pyav(path):
     return np.concatenate(parts, 1).T, rate
 
 
+# In these a newer FFmpeg, as in PyAV, drops other samples at the end than 5.1.
+PYAV_DIFFERS = {"opus16.mka", "opus24.webm"}
+
+
 @pytest.mark.parametrize("name", ENCODED)
 def test_ffmpeg_formats_give_ffmpegs_samples(pcm, encode, name):
     path = encode(name)
     ours, rate = pcm(path)
     assert len(ours) == ENCODED[name][2]
-    assert rate == (48000 if name.endswith((".opus", "a.webm")) else RATE)
+    assert rate == (48000 if "libopus" in ENCODED[name][1] else RATE)
     assert ours.tobytes() == by_ffmpeg(path, ours.shape[1]).tobytes()
+    if name in PYAV_DIFFERS:
+        return
     theirs, their_rate = by_pyav(path)
     assert ours.shape == theirs.shape and rate == their_rate
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
@@ -333,9 +346,9 @@ def test_ffmpeg_formats_give_ffmpegs_samples(pcm, encode, name):
 @pytest.mark.parametrize("source", ["mono", "stereo", "six"])
 @pytest.mark.parametrize("ending, subtype", [
     ("wav", "PCM_U8"), ("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "PCM_32"), ("wav", "FLOAT"),
-    ("wav", "DOUBLE"), ("aiff", "PCM_S8"), ("aiff", "PCM_16"), ("aiff", "PCM_24"), ("flac", "PCM_S8"),
-    ("flac", "PCM_16"), ("flac", "PCM_24"), ("w64", "PCM_16"), ("caf", "PCM_24"), ("au", "FLOAT"),
-    ("rf64", "PCM_16"),
+    ("wav", "DOUBLE"), ("aiff", "PCM_S8"), ("aiff", "PCM_16"), ("aiff", "PCM_24"),
+    ("flac", "PCM_S8"), ("flac", "PCM_16"), ("flac", "PCM_24"), ("w64", "PCM_16"),
+    ("caf", "PCM_24"), ("au", "FLOAT"), ("rf64", "PCM_16"),
 ])
 def test_uncompressed_formats_and_flac_are_exact(pcm, media, tmp_path, source, ending, subtype):
     y, _ = soundfile.read(media / f"{source}.wav", dtype="float32", always_2d=True)
@@ -351,16 +364,16 @@ def test_uncompressed_formats_and_flac_are_exact(pcm, media, tmp_path, source, e
 def test_a_cover_is_not_video_and_not_audio(pcm, encode, media):
     ffmpeg("-f", "lavfi", "-i", "testsrc=d=1", "-frames:v", "1", media / "cover.png")
     for name, codec in ("cover.m4a", "mjpeg"), ("cover.mp3", "png"):
-        ffmpeg("-i", media / "stereo.wav", "-i", media / "cover.png", "-map", "0", "-map", "1", "-c:v", codec,
-               "-disposition:v", "attached_pic", media / name)
+        ffmpeg("-i", media / "stereo.wav", "-i", media / "cover.png", "-map", "0", "-map", "1",
+               "-c:v", codec, "-disposition:v", "attached_pic", media / name)
         ours, _ = pcm(media / name)
         assert ours.tobytes() == by_ffmpeg(media / name, 2).tobytes()
 
 
 def test_the_best_of_several_tracks_is_taken(pcm, media):
     path = media / "tracks.mkv"
-    ffmpeg("-i", media / "mono.wav", "-i", media / "stereo.wav", "-map", "0", "-map", "1", "-c:a", "aac",
-           "-disposition:a:0", "0", "-disposition:a:1", "default", path)
+    ffmpeg("-i", media / "mono.wav", "-i", media / "stereo.wav", "-map", "0", "-map", "1",
+           "-c:a", "aac", "-disposition:a:0", "0", "-disposition:a:1", "default", path)
     ours, _ = pcm(path)
     assert ours.tobytes() == by_ffmpeg(path, 2, "0:a:1").tobytes()
     assert ours.shape == by_pyav(path)[0].shape
@@ -377,8 +390,8 @@ def test_a_damaged_packet_is_left_out(pcm, encode, tmp_path):
 
 
 @pytest.mark.parametrize("percent", [3, 10, 30, 50, 70, 90, 99])
-@pytest.mark.parametrize("name", ["fast.m4a", "a.mp3", "a.ogg", "a.opus", "video.mkv", "video.ts", "video.avi",
-                                  "frag.mp4", "a.aac", "a.wma"])
+@pytest.mark.parametrize("name", ["fast.m4a", "a.mp3", "a.ogg", "a.opus", "video.mkv", "video.ts",
+                                  "video.avi", "frag.mp4", "a.aac", "a.wma"])
 def test_a_file_cut_short_gives_what_ffmpeg_gets_of_it(pcm, encode, tmp_path, name, percent):
     whole = encode(name).read_bytes()
     path = tmp_path / name
@@ -392,9 +405,11 @@ def test_a_file_cut_short_gives_what_ffmpeg_gets_of_it(pcm, encode, tmp_path, na
         assert pcm(path)[0].tobytes() == theirs.tobytes()
 
 
-@pytest.mark.parametrize("ending, subtype", [("wav", "PCM_16"), ("wav", "PCM_24"), ("flac", "PCM_16")])
+@pytest.mark.parametrize("ending, subtype", [("wav", "PCM_16"), ("wav", "PCM_24"),
+                                             ("flac", "PCM_16")])
 @pytest.mark.parametrize("percent", [10, 50, 99])
-def test_an_uncompressed_file_cut_short_gives_its_first_samples(pcm, media, tmp_path, ending, subtype, percent):
+def test_an_uncompressed_file_cut_short_gives_its_first_samples(pcm, media, tmp_path, ending,
+                                                                subtype, percent):
     y, _ = soundfile.read(media / "stereo.wav", dtype="float32")
     path = tmp_path / f"a.{ending}"
     soundfile.write(path, y, RATE, subtype=subtype)
@@ -408,7 +423,8 @@ def test_an_uncompressed_file_cut_short_gives_its_first_samples(pcm, media, tmp_
 
 def adts(media, name, rate, channels):
     path = media / name
-    ffmpeg("-i", media / "mono.wav", "-ar", rate, "-ac", channels, "-c:a", "aac", "-f", "adts", path)
+    ffmpeg("-i", media / "mono.wav", "-ar", rate, "-ac", channels, "-c:a", "aac", "-f", "adts",
+           path)
     return path.read_bytes()
 
 
@@ -433,9 +449,10 @@ BROKEN = {
     "random.mp4": np.random.default_rng(2).bytes(100000),
     "random.flac": b"fLaC" + np.random.default_rng(3).bytes(100000),
     "text.mp3": b"int main(void)\n{\n\treturn 0;\n}\n" * 100,
-    "nosample.wav": b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 1, 44100, 88200, 2, 16)
-                    + b"data\0\0\0\0",
-    "playlist.m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+    "nosample.wav": b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0"
+                    + struct.pack("<HHIIHH", 1, 1, 44100, 88200, 2, 16) + b"data\0\0\0\0",
+    "playlist.m3u8": b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/passwd\n"
+                     b"#EXT-X-ENDLIST\n",
     "concat.txt": b"ffconcat version 1.0\nfile 'a.mp3'\n",
 }
 
@@ -462,8 +479,8 @@ def test_a_silent_film_is_enodata(tool, tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT])
-@pytest.mark.parametrize("name", ["a.m4a", "fast.m4a", "a.mp3", "a.ogg", "video.mkv", "video.ts", "stereo.wav",
-                                  "six.mp4", "x.flac"])
+@pytest.mark.parametrize("name", ["a.m4a", "fast.m4a", "a.mp3", "a.ogg", "video.mkv", "video.ts",
+                                  "stereo.wav", "six.mp4", "x.flac"])
 def test_the_stores_error_wins_over_the_decoders(tool, encode, media, name, code):
     path = media / name
     if name == "x.flac":
@@ -481,8 +498,8 @@ def test_the_stores_error_wins_over_the_decoders(tool, encode, media, name, code
 def test_video_payload_is_not_read(tool, tmp_path, media):
     """Where it is large; small gaps are read over."""
     path = tmp_path / "noise.mp4"
-    ffmpeg("-f", "lavfi", "-i", "nullsrc=s=640x360:r=25:d=2.2,geq=random(1)*255:128:128", "-i", media / "stereo.wav",
-           "-c:v", "mpeg4", "-q:v", "1", "-c:a", "aac", path)
+    ffmpeg("-f", "lavfi", "-i", "nullsrc=s=640x360:r=25:d=2.2,geq=random(1)*255:128:128",
+           "-i", media / "stereo.wav", "-c:v", "mpeg4", "-q:v", "1", "-c:a", "aac", path)
     ours, told = tool("pcm", path)
     assert ours.tobytes() == by_ffmpeg(path, 2).tobytes()
     assert path.stat().st_size > 8 << 20
@@ -530,15 +547,19 @@ def check_whole(tool):
     return run
 
 
-WHOLE = [{}, {"duration": 30.0}, {"duration": 1.0}, {"duration": 0.5333}, {"sr": 16000, "duration": 2.2677},
-         {"sr": 16000, "n_fft": 400, "hop_length": 160, "n_mels": 40, "n_mfcc": 13, "lifter": 22.0, "duration": 1.5},
-         {"sr": 44100}, {"sr": 48000, "duration": 3.0}, {"sr": 8000}, {"channel": 0}, {"duration": 0.01}]
+WHOLE = [
+    {}, {"duration": 30.0}, {"duration": 1.0}, {"duration": 0.5333}, {"duration": 0.01},
+    {"sr": 16000, "duration": 2.2677}, {"sr": 44100}, {"sr": 48000, "duration": 3.0}, {"sr": 8000},
+    {"sr": 16000, "n_fft": 400, "hop_length": 160, "n_mels": 40, "n_mfcc": 13, "lifter": 22.0,
+     "duration": 1.5},
+    {"channel": 0},
+]
 
 
 @pytest.mark.filterwarnings("ignore:n_fft")
 @pytest.mark.parametrize("keys", WHOLE, ids=str)
-@pytest.mark.parametrize("name", ["a.m4a", "six.mp4", "a.mp3", "a.ogg", "a.opus", "video.mkv", "video.ts", "six.wav",
-                                  "stereo.wav"])
+@pytest.mark.parametrize("name", ["a.m4a", "six.mp4", "a.mp3", "a.ogg", "a.opus", "video.mkv",
+                                  "video.ts", "six.wav", "stereo.wav"])
 def test_the_mfcc_of_a_file_is_librosas(check_whole, encode, media, name, keys):
     path = encode(name) if name in ENCODED else media / name
     y, rate = soundfile.read(path, dtype="float32") if name.endswith("wav") else (None, None)
@@ -561,10 +582,13 @@ def test_recorded_speech(tool, path, keys):
     assert_close(ours.reshape(20, -1), reference_mfcc(y, sr=keys.get("sr", 22050)))
 
 
-@pytest.mark.parametrize("name, args", [("a.wav", []), ("a.flac", []), ("a.m4a", ["-c:a", "aac"]),
-                                        ("a.mp3", ["-c:a", "libmp3lame"]), ("a.opus", ["-c:a", "libopus"])])
+@pytest.mark.parametrize("name, args", [
+    ("a.wav", []), ("a.flac", []), ("a.m4a", ["-c:a", "aac"]), ("a.mp3", ["-c:a", "libmp3lame"]),
+    ("a.opus", ["-c:a", "libopus"]),
+])
 def test_synthetic_speech(check_whole, tmp_path, name, args):
-    command("espeak-ng", "-w", tmp_path / "said.wav", "A read-only filesystem shows a bucket as decoded arrays.")
+    command("espeak-ng", "-w", tmp_path / "said.wav",
+            "A read-only filesystem shows a bucket as decoded arrays.")
     path = tmp_path / f"enc.{name}"
     ffmpeg("-i", tmp_path / "said.wav", *args, path)
     check_whole(path, by_ffmpeg(path, 1), by_pyav(path)[1], duration=10.0)

@@ -96,7 +96,8 @@ static void check_bank(uint32_t n_mels, double low, double high, uint32_t sr, ui
 		unit[k] = 1;
 		mel_bank_apply(&bank, unit, mels);
 		for (uint32_t i = 0; i < n_mels; i++)
-			assert_near(mels[i], dense_weight(points + i, (double)k * sr / n_fft), 1e-7);
+			assert_near(mels[i], dense_weight(points + i, (double)k * sr / n_fft),
+			            1e-7);
 		unit[k] = 0;
 	}
 	mel_bank_done(&bank);
@@ -111,7 +112,7 @@ static void sparse_filters_equal_the_formula(void **state)
 	check_bank(128, 0, 11025, 22050, 2048);
 	check_bank(40, 0, 8000, 16000, 401);
 	check_bank(23, 20, 3700, 8000, 256);
-	check_bank(500, 0, 11025, 22050, 512);      /* most triangles lie between two bins */
+	check_bank(500, 0, 11025, 22050, 512);      /* triangles between two bins */
 	check_bank(10, 1000, 30000, 16000, 512);    /* beyond Nyquist there are no bins */
 	check_bank(1024, 500, 501, 22050, 4096);
 	check_bank(1, 0, 4000, 8000, 1);

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pillow_reference import resized_by_pillow
+
 CROP, STRETCH, PAD = range(3)
 TOOL = os.environ.get("RESIZE_TOOL")
 if not TOOL:
@@ -33,13 +35,6 @@ def ours(tool, image, height, width, mode, best):
     row_h, row_w, resized_h, resized_w, top, left, size = head
     row = np.frombuffer(tool.stdout.read(size), np.uint8).reshape(row_h, row_w, 3)
     return row, (resized_h, resized_w, top, left)
-
-
-def resized_by_pillow(image, height, width):
-    """Horizontal, then vertical, whatever order this Pillow would choose."""
-    img = Image.fromarray(image)
-    img = img.resize((width, img.height), Image.Resampling.BILINEAR)
-    return np.asarray(img.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def expected(image, height, width, mode):

@@ -64,7 +64,8 @@ static const struct vector suite[] = {
 	  { { "My-Header1", " value1" }, { "My-Header2", " \"a   b   c\"" } },
 	  "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736" },
 	{ "get-vanilla-with-session-token", "/", { { 0 } },
-	  { { "X-Amz-Security-Token", "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267" } },
+	  { { "X-Amz-Security-Token",
+	      "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267" } },
 	  "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8" },
 };
 
@@ -172,7 +173,8 @@ static void every_step_is_that_of_the_s3_reference(void **state)
 	                    "7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972");
 	assert_int_equal(sigv4_signing_key(&s3_scope, s3_secret, key), 0);
 	assert_int_equal(sigv4_signature(key, to_sign, signature), 0);
-	assert_string_equal(signature, "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+	assert_string_equal(signature,
+	                    "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
 	free(canonical);
 	free(to_sign);
 }
@@ -202,7 +204,10 @@ static void s3_keys_keep_every_byte(void **state)
 static void queries_are_encoded_and_sorted(void **state)
 {
 	const struct sigv4_pair params[] = {
-		{ "prefix", "a b/\xc3\xbc+%" }, { "list-type", "2" }, { "delimiter", "/" }, { "max-keys", "10" },
+		{ "prefix", "a b/\xc3\xbc+%" },
+		{ "list-type", "2" },
+		{ "delimiter", "/" },
+		{ "max-keys", "10" },
 	};
 	char *got = sigv4_query(params, COUNT(params));
 

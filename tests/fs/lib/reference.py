@@ -133,7 +133,7 @@ def samples(path):
     probe = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "a:0", "-show_entries",
                             "stream=sample_rate,channels", "-of", "csv=p=0", path],
                            check=True, capture_output=True, text=True).stdout
-    rate, channels = map(int, probe.strip().split(",")[:2])
+    rate, channels = map(int, probe.split()[0].split(",")[:2])     # a .ts tells it twice
     raw = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:a:0", "-f",
                           "f32le", "-c:a", "pcm_f32le", "-"], check=True, capture_output=True).stdout
     return np.frombuffer(raw, np.float32).reshape(-1, channels).T, rate

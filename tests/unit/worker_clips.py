@@ -1,0 +1,98 @@
+"""Small clips of every kind that the worker must get right, made by ffmpeg."""
+
+import subprocess
+
+DURATION = 2  # seconds, 25 frames each
+TEST = ["-f", "lavfi", "-i", f"testsrc2=s=320x240:r=25:d={DURATION}"]
+TONE = ["-f", "lavfi", "-i", f"sine=440:d={DURATION}"]
+X264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "12", "-bf", "2", "-c:a", "aac"]
+X265 = ["-c:v", "libx265", "-c:a", "aac", "-x265-params"]
+VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "12", "-c:a", "libopus"]
+
+
+def from_clip(name, *args):
+    return ["-i", name, "-c", "copy", *args]
+
+
+def made(*args, sound=True):
+    return TEST + (TONE if sound else []) + list(args)
+
+
+def open_gop(pyramid):
+    return f"keyint=12:open-gop=1:bframes=3:b-pyramid={pyramid}:scenecut=0"
+
+
+# name -> ffmpeg's arguments; a name may be an input of a later one
+CLIPS = {
+    "moovlast.mp4": made(*X264),
+    "moovfirst.mp4": from_clip("moovlast.mp4", "-movflags", "+faststart"),
+    "fragmented.mp4": from_clip("moovlast.mp4", "-movflags", "+frag_keyframe+empty_moov"),
+    "sidx.mp4": from_clip("moovlast.mp4", "-movflags", "+frag_keyframe+empty_moov+global_sidx+default_base_moof"),
+    "dash.mp4": from_clip("moovlast.mp4", "-movflags", "+dash"),
+    "h264.mov": from_clip("moovlast.mp4"),
+    "h264.mkv": from_clip("moovlast.mp4"),
+    "h264.ts": from_clip("moovlast.mp4"),
+    "h264.flv": from_clip("moovlast.mp4"),
+    "h264.avi": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "12", "-bf", "2", "-c:a", "mp3"),
+    "mpeg4.avi": made("-c:v", "mpeg4", "-g", "12", "-bf", "2", "-c:a", "mp3"),
+    "mpeg4.mp4": made("-c:v", "mpeg4", "-g", "12", "-bf", "2", "-c:a", "aac"),
+    "msmpeg4.avi": made("-c:v", "msmpeg4", "-g", "12", "-c:a", "mp3"),
+    "mjpeg.avi": made("-c:v", "mjpeg", "-c:a", "pcm_s16le"),
+    "vp9.webm": made(*VP9),
+    "vp8.webm": made("-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "10", "-deadline", "good",
+                     "-cpu-used", "5", "-g", "12", "-c:a", "libvorbis"),
+    "hevc.mp4": made(*X265, "log-level=error:keyint=12:open-gop=0:bframes=3", "-tag:v", "hvc1"),
+    "hevc_open.mp4": made(*X265, "log-level=error:keyint=12:open-gop=1:bframes=4:b-pyramid=1"),
+    "hevc.mkv": made(*X265, "log-level=error:keyint=12:open-gop=1:bframes=4"),
+    "hevc_layers.mp4": made(*X265, "log-level=error:keyint=12:temporal-layers=1:bframes=3"),
+    "open_gop.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", open_gop("normal"), "-c:a", "aac"),
+    "open_gop.ts": from_clip("open_gop.mp4"),
+    "open_gop.mkv": from_clip("open_gop.mp4"),
+    "strict_pyramid.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", open_gop("strict"), "-c:a", "aac"),
+    "intra_refresh.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-intra-refresh", "1", "-g", "12", "-c:a", "aac"),
+    "interlaced.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", "keyint=12:interlaced=1", "-c:a", "aac"),
+    "vfr.mp4": made("-vf", "select='not(mod(n\\,3)*lt(mod(n\\,7)\\,3))'", "-vsync", "vfr", *X264),
+    "edit_list.mp4": ["-ss", "0.5", "-i", "moovlast.mp4", "-c", "copy", "-t", "1"],
+    "rotated.mp4": from_clip("moovlast.mp4", "-metadata:s:v:0", "rotate=90"),
+    "upside_down.mp4": from_clip("moovlast.mp4", "-metadata:s:v:0", "rotate=180"),
+    "ten_bit.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-g", "12", "-c:a", "aac"),
+    "full_range.mp4": made("-vf", "scale=out_range=pc", "-color_range", "pc", *X264),
+    "bt709.mp4": made("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", *X264),
+    "even_size.mp4": made("-vf", "scale=330:186", *X264),
+    "odd_size.mp4": made("-vf", "scale=333:187", "-c:v", "libx264", "-pix_fmt", "yuv444p", "-g", "12", "-c:a", "aac"),
+    "odd_size.webm": made("-vf", "scale=333:187", *VP9),
+    "odd_size.avi": made("-vf", "scale=333:187", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le"),
+    "one_frame.mp4": ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=0.04", "-c:v", "libx264"],
+    "mpeg2.mpg": made("-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-c:a", "mp2"),
+    "mpeg2.ts": made("-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-c:a", "mp2"),
+    "wmv2.wmv": made("-c:v", "wmv2", "-g", "12", "-c:a", "wmav2"),
+    "theora.ogv": made("-c:v", "libtheora", "-g", "12", "-c:a", "libvorbis"),
+    "prores.mov": made("-c:v", "prores_ks", "-c:a", "pcm_s16le"),
+    "av1.mp4": made("-c:v", "libsvtav1", "-preset", "12", "-g", "12", "-c:a", "aac"),
+    "av1.mkv": from_clip("av1.mp4"),
+}
+
+# Longer and larger, for what is fetched: megabytes of noise, whose index is small.
+LARGE = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=8,noise=alls=30:allf=t", *X264, "-qp", "30"]
+LARGE_CLIPS = {
+    "large_moovlast.mp4": LARGE,
+    "large_moovfirst.mp4": from_clip("large_moovlast.mp4", "-movflags", "+faststart"),
+    "large_fragmented.mp4": from_clip("large_moovlast.mp4", "-movflags", "+frag_keyframe+empty_moov"),
+    "large_sidx.mp4": from_clip("large_moovlast.mp4", "-movflags", "+frag_keyframe+empty_moov+global_sidx+default_base_moof"),
+    "large.avi": from_clip("large_moovlast.mp4"),
+    "large.mkv": from_clip("large_moovlast.mp4"),
+    "large.ts": from_clip("large_moovlast.mp4"),
+}
+
+
+def make(folder, name, clips):
+    """The path of the clip; made at the first call, with what it is made of."""
+    path = folder / name
+    if not path.exists():
+        args = clips[name]
+        for a in args:
+            if a in clips:
+                make(folder, a, clips)
+        command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-nostdin", *args, "-threads", "1", name]
+        subprocess.run(command, cwd=folder, check=True, stderr=subprocess.PIPE)
+    return path
