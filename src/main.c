@@ -105,11 +105,8 @@ static int serve(const struct config *c, int to_parent)
 		log_info("%s is mounted on %s", c->source, c->mountpoint);
 	}
 	tell(to_parent, &v);
-	if (v.status == 0) {
-		if (to_parent >= 0)
-			leave_terminal();
+	if (v.status == 0)
 		wait_for_end(mount, signals);
-	}
 	mount_stop(mount);
 	stack_free(stack);
 	close(signals);
@@ -133,6 +130,8 @@ static int serve_in_background(const struct config *c)
 		setsid();
 		if (chdir("/") < 0)
 			log_debug("can't change to /: %s", strerror(errno));
+		/* Before workers are started, who would hold on to it. */
+		leave_terminal();
 		exit(serve(c, fds[1]));
 	}
 	close(fds[1]);

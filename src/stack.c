@@ -202,13 +202,15 @@ void stack_free(struct stack *s)
 {
 	if (!s)
 		return;
-	/* First everything that could still call back ends: jobs, then requests of the store. */
+	/* First all that could still call back ends, from the top down: no new jobs,
+	 * then the jobs, then the requests of the store. */
+	samples_stop(s->samples);
 	pool_free(s->pool);
 	if (s->store)
 		store_cancel(s->store);
 	blocks_free(s->blocks);
-	meta_free(s->meta);
 	store_free(s->store);
+	meta_free(s->meta);
 	fsys_free(s->fsys);
 	views_free(s->views);
 	samples_free(s->samples);

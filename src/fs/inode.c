@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "base/stats.h"
+#include "base/table.h"
 #include "base/text.h"
 
 /* An inode and what only the table looks at. */
@@ -53,12 +53,20 @@ static struct record *record_new(struct inodes *t, char *path)
 	return r;
 }
 
-static void add_locked(struct inodes *t, struct record *r)
+/* False: out of memory, r is in no table. */
+static bool add_locked(struct inodes *t, struct record *r)
 {
 	r->inode.id = t->next_id++;
 	HASH_ADD(by_id, t->ids, inode.id, sizeof(r->inode.id), r);
+	if (!r->by_id.tbl)
+		return false;
 	HASH_ADD_KEYPTR(by_path, t->paths, r->inode.path, strlen(r->inode.path), r);
+	if (!r->by_path.tbl) {
+		HASH_DELETE(by_id, t->ids, r);
+		return false;
+	}
 	stats_add(t->stats, STAT_inodes, 1);
+	return true;
 }
 
 static void supersede_locked(struct inodes *t, struct record *r)
@@ -102,14 +110,18 @@ struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns)
 	t->next_id = 1;
 	pthread_mutex_init(&t->lock, NULL);
 	root = record_new(t, strdup(""));
-	if (!root) {
-		inodes_free(t);
-		return NULL;
-	}
+	if (!root)
+		goto no_memory;
 	root->lookups = 1;
 	root->inode.kind = INODE_ROOT;
-	add_locked(t, root);
+	if (!add_locked(t, root))
+		goto no_memory;
 	return t;
+no_memory:
+	if (root)
+		inode_unref(&root->inode);
+	inodes_free(t);
+	return NULL;
 }
 
 void inodes_free(struct inodes *t)
@@ -162,6 +174,7 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 {
 	char *path = child_path(dir, name);
 	struct record *r, *old;
+	bool added = false;
 
 	if (!path)
 		return NULL;
@@ -182,11 +195,14 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 		r->lookups = 1;
 		if (old)
 			supersede_locked(t, old);
-		add_locked(t, r);
-		atomic_fetch_add(&r->inode.refs, 1);
+		added = add_locked(t, r);
+		if (added)
+			atomic_fetch_add(&r->inode.refs, 1);
 	}
 	pthread_mutex_unlock(&t->lock);
-	return r ? &r->inode : NULL;
+	if (r && !added)
+		inode_unref(&r->inode);
+	return added ? &r->inode : NULL;
 }
 
 struct inode *inodes_node(struct inodes *t, const struct inode *dir, const char *name, struct node *n)

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/table.h"
 #include "fs/fs_priv.h"
-
-#include <utlist.h>
 
 int errno_for_user(int err)
 {

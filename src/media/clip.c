@@ -10,8 +10,6 @@
 #include "media/geometry.h"
 #include "store/object.h"
 
-#include <utlist.h>
-
 /* ------------------------------------------------------------------ rows */
 
 static void row_free_locked(struct samples *s, struct row *r)
@@ -257,8 +255,38 @@ static void clip_loaded(void *arg, int err, const char *table_why, struct blob *
 	clip_settle(c, finished);
 }
 
+/* Answers a request that has no clip. Takes q. */
+static void request_refuse(struct request *q, int err, const char *why)
+{
+	struct request *list = NULL;
+
+	q->err = err;
+	snprintf(q->why, sizeof(q->why), "%s", why);
+	DL_APPEND(list, q);
+	requests_answer(NULL, list);
+}
+
+/* A clip that is loading. NULL: out of memory. */
+static struct clip *clip_new_locked(struct samples *s, struct object *obj, const struct clip_key *key)
+{
+	struct clip *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->key = *key;
+	c->samples = s;
+	c->loading = true;
+	HASH_ADD(hh, s->clips, key, sizeof(c->key), c);
+	if (!table_added(c)) {
+		free(c);
+		return NULL;
+	}
+	c->obj = object_ref(obj);
+	return c;
+}
+
 /* Hands a new request to its clip, made if need be. Takes q. */
-static void clip_request(struct samples *s, struct object *obj, const struct frames_spec *spec, struct request *q)
+static void clip_join(struct samples *s, struct object *obj, const struct frames_spec *spec, struct request *q)
 {
 	struct clip_key key = { .object = obj->id, .spec = *spec };
 	struct request *finished = NULL;
@@ -267,20 +295,12 @@ static void clip_request(struct samples *s, struct object *obj, const struct fra
 	pthread_mutex_lock(&s->lock);
 	HASH_FIND(hh, s->clips, &key, sizeof(key), c);
 	if (!c) {
-		c = calloc(1, sizeof(*c));
+		c = clip_new_locked(s, obj, &key);
 		if (!c) {
 			pthread_mutex_unlock(&s->lock);
-			q->err = -ENOMEM;
-			snprintf(q->why, sizeof(q->why), "not enough memory");
-			DL_APPEND(finished, q);
-			requests_answer(NULL, finished);
+			request_refuse(q, -ENOMEM, "not enough memory");
 			return;
 		}
-		c->key = key;
-		c->samples = s;
-		c->obj = object_ref(obj);
-		c->loading = true;
-		HASH_ADD(hh, s->clips, key, sizeof(c->key), c);
 		DL_APPEND(c->requests, q);
 		pthread_mutex_unlock(&s->lock);
 		samples_table(s, obj, clip_loaded, c);
@@ -306,6 +326,16 @@ static void clip_request(struct samples *s, struct object *obj, const struct fra
 		clip_schedule_locked(c, &finished);
 	}
 	clip_settle(c, finished);
+}
+
+static void clip_request(struct samples *s, struct object *obj, const struct frames_spec *spec, struct request *q)
+{
+	if (!samples_enter(s)) {
+		request_refuse(q, -ESHUTDOWN, "the filesystem is being unmounted");
+		return;
+	}
+	clip_join(s, obj, spec, q);
+	samples_leave(s);
 }
 
 void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec, samples_clip_fn *done, void *arg)

@@ -9,8 +9,6 @@
 #include "media/clip_priv.h"
 #include "store/object.h"
 
-#include <utlist.h>
-
 #define LOOKAHEAD 64u                   /* packets past the target that a job may feed: more than any reordering */
 #define JOB_OUT_MAX ((size_t)32 << 20)  /* bytes of rows a job hands over, unless one row is larger */
 #define ATTEMPTS_MAX 4u

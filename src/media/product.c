@@ -11,8 +11,6 @@
 #include "media/samples_priv.h"
 #include "store/object.h"
 
-#include <utlist.h>
-
 struct waiter {
 	struct waiter *next;
 	samples_blob_fn *done;
@@ -175,7 +173,7 @@ static void product_reserve(struct product *p, size_t out_size)
 }
 
 /* Joins the product under key, or starts it. out_size: of its job. */
-static void product_get(struct samples *s, struct object *obj, const struct product_key *key, size_t out_size,
+static void product_join(struct samples *s, struct object *obj, const struct product_key *key, size_t out_size,
                         samples_blob_fn *done, void *arg)
 {
 	struct product *p;
@@ -223,8 +221,26 @@ static void product_get(struct samples *s, struct object *obj, const struct prod
 	p->job.spec.mfcc = key->mfcc;
 	p->job.done = product_done;
 	HASH_ADD(hh, s->products, key, sizeof(p->key), p);
+	if (!table_added(p)) {
+		pthread_mutex_unlock(&s->lock);
+		object_unref(p->obj);
+		free(p);
+		call(w, -ENOMEM, "not enough memory", NULL);
+		return;
+	}
 	pthread_mutex_unlock(&s->lock);
 	product_reserve(p, out_size);
+}
+
+static void product_get(struct samples *s, struct object *obj, const struct product_key *key, size_t out_size,
+                        samples_blob_fn *done, void *arg)
+{
+	if (!samples_enter(s)) {
+		done(arg, -ESHUTDOWN, "the filesystem is being unmounted", NULL);
+		return;
+	}
+	product_join(s, obj, key, out_size, done, arg);
+	samples_leave(s);
 }
 
 void samples_table(struct samples *s, struct object *obj, samples_blob_fn *done, void *arg)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 #include "base/stats.h"
 #include "media/samples_priv.h"
@@ -45,7 +44,38 @@ struct samples *samples_new(struct pool *pool, struct budget *budget, size_t cap
 	s->stats = stats;
 	s->capacity = capacity;
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->idle, NULL);
 	return s;
+}
+
+bool samples_enter(struct samples *s)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&s->lock);
+	stopping = s->stopping;
+	s->calls += !stopping;
+	pthread_mutex_unlock(&s->lock);
+	return !stopping;
+}
+
+void samples_leave(struct samples *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (--s->calls == 0)
+		pthread_cond_broadcast(&s->idle);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void samples_stop(struct samples *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	while (s->calls > 0)
+		pthread_cond_wait(&s->idle, &s->lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void samples_free(struct samples *s)
@@ -58,6 +88,7 @@ void samples_free(struct samples *s)
 	while (s->products)
 		product_free_locked(s, s->products);
 	pthread_mutex_unlock(&s->lock);
+	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

@@ -37,6 +37,10 @@ struct stats;
  * jobs. Both, and the pool, are borrowed. NULL when out of memory. */
 struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, struct stats *stats);
 
+/* From now on everything is answered -ESHUTDOWN and the pool is given no job:
+ * before pool_free. Waits for calls that are just being made. NULL allowed. */
+void samples_stop(struct samples *s);
+
 /* After pool_free: no callback may be outstanding. NULL allowed. */
 void samples_free(struct samples *s);
 

@@ -3,8 +3,8 @@
 #define S3SAMPLEFS_MEDIA_SAMPLES_PRIV_H
 
 #include <pthread.h>
-#include <uthash.h>
 
+#include "base/table.h"
 #include "media/pool.h"
 #include "media/samples.h"
 
@@ -29,7 +29,14 @@ struct samples {
 	struct cached *lru;            /* head: next to go */
 	size_t bytes;
 	uint64_t next_session;
+	bool stopping;
+	unsigned calls;                /* under way in the functions of samples.h */
+	pthread_cond_t idle;           /* calls is 0 */
 };
+
+/* Around whatever may give the pool a job on a caller's behalf. False: stopped. */
+bool samples_enter(struct samples *s);
+void samples_leave(struct samples *s);
 
 /* Counts c among the cached things, as the most recently used, and lets others
  * go until the capacity holds again. */

@@ -8,6 +8,7 @@
 
 #include "base/stats.h"
 #include "base/text.h"
+#include "store/meta_spans.h"
 #include "store/meta_table.h"
 
 #define EMPTY_PAGES_MAX 64 /* pages without a key that a store may send before the one with a key */
@@ -20,6 +21,8 @@ struct meta {
 
 	/* under lock */
 	struct meta_table table;
+	struct meta_spans spans;
+	uint64_t evicted;        /* by the table, when the spans were last right */
 	uint64_t last_seq;
 };
 
@@ -54,6 +57,8 @@ struct listing {
 	struct meta *m;
 	struct meta_date date;
 	bool is_whole;           /* an empty page says that nothing is there */
+	bool is_first;           /* page */
+	bool is_level;           /* listed with a delimiter */
 	meta_list_fn *done;
 	void *arg;
 	char prefix[];
@@ -78,6 +83,7 @@ void meta_free(struct meta *m)
 	if (!m)
 		return;
 	meta_table_done(&m->table);
+	meta_spans_done(&m->spans);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -113,6 +119,26 @@ static void tell(enum meta_kind kind, const struct waiter *w, const struct answe
 		w->done.object(w->arg, a->err, a->why, a->obj, a->ttl_ms);
 	else
 		w->done.dir(w->arg, a->err, a->why, a->ttl_ms);
+}
+
+/* True if listings have shown that there is no such directory. An entry that
+ * says something is asked first: it may be younger. */
+static bool unlisted_locked(struct meta *m, const struct meta_entry *e, const char *dir,
+                            struct answer *ret_answer)
+{
+	struct meta_date date;
+	uint64_t ttl;
+
+	if (m->evicted != m->table.evicted) {
+		meta_spans_clear(&m->spans);
+		m->evicted = m->table.evicted;
+	}
+	if (!meta_spans_absent(&m->spans, dir, &date) || (ttl = ttl_left(m, date)) == 0)
+		return false;
+	if (e && e->state != META_UNKNOWN && e->date.seq >= date.seq)
+		return false;
+	*ret_answer = absent(META_DIR, ttl);
+	return true;
 }
 
 /* True if memory answers; an object comes with a reference. */
@@ -292,7 +318,7 @@ static void look_up(struct meta *m, enum meta_kind kind, const char *key, struct
 
 	pthread_mutex_lock(&m->lock);
 	e = meta_table_find(&m->table, kind, key, strlen(key));
-	if (known_locked(m, kind, e, &a)) {
+	if (known_locked(m, kind, e, &a) || (kind == META_DIR && unlisted_locked(m, e, key, &a))) {
 		stats_add(m->stats, STAT_meta_hits, 1);
 	} else if (w) {
 		/* Not a look-up sent before the key was forgotten. */
@@ -343,6 +369,19 @@ void meta_dir(struct meta *m, const char *prefix, meta_dir_fn *done, void *arg)
 		look_up(m, META_DIR, prefix, who);
 }
 
+static void learn_span(const struct listing *l, const struct store_page *page)
+{
+	struct meta *m = l->m;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->evicted != m->table.evicted) {
+		meta_spans_clear(&m->spans);
+		m->evicted = m->table.evicted;
+	}
+	meta_spans_add(&m->spans, l->prefix, l->is_first, page, l->date);
+	pthread_mutex_unlock(&m->lock);
+}
+
 static void list_done(void *arg, int err, const char *why, const struct store_page *page)
 {
 	struct listing *l = arg;
@@ -355,6 +394,8 @@ static void list_done(void *arg, int err, const char *why, const struct store_pa
 	}
 	if (!err && l->is_whole && (page->n > 0 || !page->next))
 		learn_prefix(l->m, l->prefix, page->n > 0, l->date);
+	if (!err && l->is_level)
+		learn_span(l, page);
 	l->done(l->arg, err, why, err ? NULL : page, err ? NULL : objects);
 	for (size_t i = 0; objects && i < page->n; i++)
 		object_unref(objects[i]);
@@ -373,6 +414,8 @@ void meta_list(struct meta *m, const struct store_list *l, meta_list_fn *done, v
 	}
 	listing->m = m;
 	listing->is_whole = !l->token && (len == 0 || l->prefix[len - 1] == '/');
+	listing->is_first = !l->token;
+	listing->is_level = l->delimiter;
 	listing->done = done;
 	listing->arg = arg;
 	memcpy(listing->prefix, l->prefix, len + 1);

@@ -82,6 +82,7 @@ struct meta_entry *meta_table_get(struct meta_table *t, enum meta_kind kind, con
 	/* Entries of look-ups under way aren't in the list: they may pass the
 	 * bound for as long as they are asked. */
 	while (HASH_COUNT(t->entries) > t->max_entries && (oldest = t->lru)) {
+		t->evicted++;
 		DL_DELETE(t->lru, oldest);
 		entry_free(t, oldest);
 	}

@@ -39,6 +39,7 @@ struct meta_table {
 	struct meta_entry *entries;      /* by name */
 	struct meta_entry *lru;          /* least recently used first */
 	size_t max_entries;
+	uint64_t evicted;                /* entries that had to go for others, ever */
 	uint64_t last_id;                /* of the objects made here */
 };
 

@@ -105,11 +105,7 @@ static inline void store_get(struct store *s, const char *key, const struct obje
 
 static inline int store_check(struct store *s, char *why) { return s->ops->check(s, why); }
 
-static inline void store_cancel(struct store *s)
-{
-	if (s->ops->cancel)
-		s->ops->cancel(s);
-}
+static inline void store_cancel(struct store *s) { s->ops->cancel(s); }
 
 static inline void store_free(struct store *s)
 {

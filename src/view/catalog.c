@@ -9,12 +9,11 @@
 
 #include "base/blob.h"
 #include "base/buf.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "store/meta.h"
 #include "view/name.h"
 #include "view/view_priv.h"
-
-#include <utlist.h>
 
 struct waiter {
 	struct waiter *next;

@@ -46,14 +46,5 @@ int avlog_errno(int averror)
 {
 	if (averror >= 0)
 		return averror;
-	switch (averror) {
-	case AVERROR(ENOMEM):
-	case AVERROR(EIO):
-	case AVERROR(ESTALE):
-	case AVERROR(ETIMEDOUT):
-	case AVERROR(EACCES):
-		return averror;  /* POSIX: AVERROR(e) is -e */
-	default:
-		return -EBADMSG;
-	}
+	return averror == AVERROR(ENOMEM) ? -ENOMEM : -EBADMSG;
 }

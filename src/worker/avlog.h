@@ -14,8 +14,9 @@ void avlog_clear(void);
 /* The last error line since then, sanitized; "" if there was none. */
 const char *avlog_last(void);
 
-/* AVERROR -> -errno. What only FFmpeg knows is -EBADMSG: the object is at
- * fault. 0 and above are returned as they are. */
+/* AVERROR -> -errno: out of memory, or the object is at fault (-EBADMSG). Also
+ * where FFmpeg says EIO, as it does of files that end early: errors of the store
+ * are told by input_error alone. 0 and above are returned as they are. */
 int avlog_errno(int averror);
 
 #endif

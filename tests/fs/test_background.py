@@ -1,10 +1,13 @@
 """Mounting as people do: in the background, and by mount(8)."""
 import os
 import subprocess
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lib import trees
+from lib.mount import program
 from lib.run import run
 
 
@@ -23,10 +26,8 @@ def test_relative_paths_hold_in_the_background(tree, unmounted):
     done = subprocess.run([mount.command()[0], "dir:.", os.path.relpath(mount.point, tree)],
                           cwd=tree, env=mount.env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    mount.source = f"dir:{tree}"
     assert mount.mounted()
-    [pid] = [int(p) for p in os.listdir("/proc") if p.isdigit() and _runs(p, mount)]
-    mount.pid = pid
+    [mount.pid] = [int(p) for p in os.listdir("/proc") if p.isdigit() and _runs(p, mount)]
     assert (mount / "raw/README").read_text() == "a bucket\n"
     mount.stop()
 
@@ -36,7 +37,7 @@ def _runs(pid, mount):
     try:
         with open(f"/proc/{pid}/environ", "rb") as f:
             ours = f"HOME={mount.home}".encode() in f.read().split(b"\0")
-        return ours and os.readlink(f"/proc/{pid}/exe") == mount.command()[0]
+        return ours and os.path.samefile(f"/proc/{pid}/exe", program())
     except OSError:
         return False
 
@@ -52,31 +53,53 @@ def test_the_daemon_in_the_background_holds_no_terminal_and_no_folder(tree, unmo
     mount.stop()
 
 
-def test_mount_8_mounts_a_bucket(ads, tree, unmounted):
+@pytest.fixture
+def mount_8(unmounted):
+    """mount_8(source, options, env): mounts by mount(8), which looks for the program in the system's
+    folders only. So it runs in a mount namespace of its own, where the built one lies there. Returns
+    the mount and the mount point as seen from here."""
+    mounts = []
+
+    def make(source, options, env=None):
+        mount = unmounted(source, env=env)
+        run("unshare", "--mount", "sh", "-c",
+            f'mount --bind {program().parent} /usr/local/sbin && exec mount "$@"', "sh",
+            "-t", "fuse.s3samplefs", source, mount.point, "-o", options, env=mount.env)
+        mounts.append(mount.adopt())
+        return mount, Path(f"/proc/{mount.pid}/root") / mount.point.relative_to("/")
+
+    yield make
+    for mount in mounts:
+        mount.remember_workers()
+        run("nsenter", f"--mount=/proc/{mount.pid}/ns/mnt", "umount", mount.point)
+        mount.expect_nothing_left()
+
+
+def _mount_table(mount):
+    """(type, source, options) of the mount, as its namespace has it."""
+    with open(f"/proc/{mount.pid}/mounts") as table:
+        for line in table:
+            source, point, kind, options = line.split()[:4]
+            if point == str(mount.point):
+                return kind, source, options.split(",")
+    raise AssertionError("not mounted")
+
+
+def test_mount_8_mounts_a_bucket(ads, tree, mount_8):
     server = ads.server
-    mount = unmounted(ads.source, server.options(), env=server.environment())
-    run("mount", "-t", "fuse.s3samplefs", "s3://ads", mount.point, "-o",
-        f"endpoint_url={server.endpoint},path_style", env=mount.env)
-    assert mount.mounted()
-    mount.adopt()
-    assert trees.keys(mount / "raw") == trees.keys(tree)
-    assert (mount / "raw/README").read_text() == "a bucket\n"
-    assert np.load(mount / "frames/train/video/clip.mkv.npy").shape == (16, 224, 224, 3)
-    assert "fuse.s3samplefs" in run("findmnt", "-n", "-o", "FSTYPE", mount.point)
-    assert run("findmnt", "-n", "-o", "SOURCE", mount.point).strip() == "s3://ads"
-    run("umount", mount.point)
-    mount.expect_nothing_left()
-    mount.pid = None
+    mount, seen = mount_8("s3://ads", f"endpoint_url={server.endpoint},path_style",
+                          server.environment())
+    assert _mount_table(mount)[:2] == ("fuse.s3samplefs", "s3://ads")
+    assert trees.keys(seen / "raw") == trees.keys(tree)
+    assert (seen / "raw/README").read_text() == "a bucket\n"
+    assert np.load(seen / "frames/train/video/clip.mkv.npy").shape == (16, 224, 224, 3)
+    assert np.load(seen / "mfcc/train/video/clip.mkv.npy").shape == (20, 1292)
 
 
-def test_mount_8_takes_the_options_of_fstab(tree, unmounted):
-    mount = unmounted(f"dir:{tree}")
-    run("mount", "-t", "fuse.s3samplefs", f"dir:{tree}", mount.point, "-o",
-        "ro,noatime,nosuid,nodev,allow_other,_netdev,nofail",
-        env=mount.env)
-    mount.adopt()
-    assert "allow_other" in run("findmnt", "-n", "-o", "OPTIONS", mount.point)
-    mount.stop()
+def test_mount_8_takes_the_options_of_fstab(tree, mount_8):
+    mount, seen = mount_8(f"dir:{tree}", "ro,noatime,nosuid,nodev,allow_other,_netdev,nofail")
+    assert {"ro", "noatime", "nosuid", "nodev", "allow_other"} <= set(_mount_table(mount)[2])
+    assert (seen / "raw/README").read_text() == "a bucket\n"
 
 
 def test_allow_other_lets_other_users_read(tree, mounted):

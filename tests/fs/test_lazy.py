@@ -40,7 +40,7 @@ def test_one_frame_decodes_one_gop_not_the_clip(bucket, proxy, mounted):
     mount = mounted(bucket, server=proxy)
     _pread(mount / "frames/long.mp4.npy", ROW, 128 + 8 * ROW)
     # The row may take neighbours along that the kernel's pages touch; each costs a GOP of 25.
-    assert 0 < mount.stat("frames_decoded") <= 3 * 25
+    assert 0 < mount.idle_stats()["frames_decoded"] <= 3 * 25
 
 
 def test_ls_of_fixed_shapes_sends_no_get(ads, proxy, mounted):
@@ -84,14 +84,14 @@ def test_sequential_reading_decodes_each_gop_once(ads, mounted):
         while f.read(60_000):
             pass
     # 125 frames in 5 GOPs: uniform's 16 rows touch all of them.
-    assert 0 < mount.stat("frames_decoded") <= 125
+    assert 0 < mount.idle_stats()["frames_decoded"] <= 125
     assert mount.stat("frames_served") >= 16
 
 
 def test_sequential_reading_of_all_frames_decodes_each_once(ads, mounted):
     mount = mounted(ads, server=ads.server)
     read_bytes(mount / "frames@size=64,num_frames=all/train/video/clip.mkv.npy")
-    assert mount.stat("frames_decoded") == 125
+    assert mount.idle_stats()["frames_decoded"] == 125
 
 
 def test_random_order_decodes_no_more_than_a_gop_a_row(ads, mounted):
@@ -101,7 +101,7 @@ def test_random_order_decodes_no_more_than_a_gop_a_row(ads, mounted):
     random.Random(5).shuffle(order)
     for i in order:
         assert len(_pread(path, ROW, 128 + i * ROW)) == ROW
-    assert mount.stat("frames_decoded") <= 16 * 25
+    assert mount.idle_stats()["frames_decoded"] <= 16 * 25
 
 
 def test_32_readers_of_a_cold_row_cost_one_fetch_and_one_decode(bucket, proxy, mounted):
@@ -122,7 +122,7 @@ def test_32_readers_of_a_cold_row_cost_one_fetch_and_one_decode(bucket, proxy, m
         rows = [reader.finish() for reader in readers]
         for fd in fds:
             os.close(fd)
-    after = mount.stats()
+    after = mount.idle_stats()
     assert len(set(rows)) == 1
     assert after["frames_decoded"] - before["frames_decoded"] <= 25
     assert after["decode_jobs"] - before["decode_jobs"] == 1

@@ -25,7 +25,9 @@ struct serve {
 	struct input *input;
 	pthread_t thread;
 	bool started;
-	bool held[PROTO_SLOTS];     /* the thread's: slots the worker owns */
+	/* The thread's. */
+	bool held[PROTO_SLOTS];     /* slots the worker owns */
+	struct proto_want want;     /* not answered yet; len 0: none */
 	_Atomic uint64_t bytes;
 };
 
@@ -37,27 +39,46 @@ static uint32_t free_slot(const struct serve *s)
 	return PROTO_SLOTS;
 }
 
-/* False: the worker broke the protocol, or is gone. */
-static bool answer_want(struct serve *s, const struct proto_want *want)
+/* Answers the want, once there is a slot for it. False: the worker is gone. */
+static bool answer_want(struct serve *s)
 {
-	struct proto_data data = { .type = PROTO_DATA, .off = want->off, .slot = free_slot(s) };
+	struct proto_data data = { .type = PROTO_DATA, .off = s->want.off, .slot = free_slot(s) };
+	uint32_t len = s->want.len;
 
-	if (data.slot == PROTO_SLOTS || want->len < 1 || want->len > PROTO_SLOT_SIZE ||
-	    want->off >= s->size || want->len > s->size - want->off)
-		return false;
-	s->bytes += want->len;
-	if (s->fault.err && want->off + want->len > s->fault.off) {
+	if (len == 0 || data.slot == PROTO_SLOTS)
+		return true;
+	s->want.len = 0;
+	s->bytes += len;
+	if (s->fault.err && data.off + len > s->fault.off) {
 		data.err = s->fault.err;
 	} else {
-		ssize_t n = pread(s->file, s->window + (size_t)data.slot * PROTO_SLOT_SIZE,
-		                  want->len, (off_t)want->off);
+		ssize_t n = pread(s->file, s->window + (size_t)data.slot * PROTO_SLOT_SIZE, len,
+		                  (off_t)data.off);
 
-		if (n != (ssize_t)want->len)
+		if (n != (ssize_t)len)
 			return false;
-		data.len = want->len;
+		data.len = len;
 		s->held[data.slot] = true;
 	}
 	return send(s->sockets[0], &data, sizeof(data), MSG_NOSIGNAL) == sizeof(data);
+}
+
+/* False: the worker broke the protocol. */
+static bool take_want(struct serve *s, const struct proto_want *want)
+{
+	if (s->want.len || want->len < 1 || want->len > PROTO_SLOT_SIZE || want->off >= s->size ||
+	    want->len > s->size - want->off)
+		return false;
+	s->want = *want;
+	return true;
+}
+
+static bool take_release(struct serve *s, const struct proto_release *release)
+{
+	if (release->slot >= PROTO_SLOTS || !s->held[release->slot])
+		return false;
+	s->held[release->slot] = false;
+	return true;
 }
 
 static void *serve_thread(void *arg)
@@ -72,14 +93,13 @@ static void *serve_thread(void *arg)
 	bool going = true;
 
 	while (going && recv(s->sockets[0], &message, sizeof(message), 0) > 0) {
-		if (message.type == PROTO_WANT) {
-			going = answer_want(s, &message.want);
-		} else if (message.type == PROTO_RELEASE && message.release.slot < PROTO_SLOTS) {
-			going = s->held[message.release.slot];
-			s->held[message.release.slot] = false;
-		} else {
+		if (message.type == PROTO_WANT)
+			going = take_want(s, &message.want);
+		else if (message.type == PROTO_RELEASE)
+			going = take_release(s, &message.release);
+		else
 			going = false;
-		}
+		going = going && answer_want(s);
 	}
 	shutdown(s->sockets[0], SHUT_RDWR);
 	return NULL;

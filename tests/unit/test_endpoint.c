@@ -39,7 +39,8 @@ static void buckets_are_addressed_where_they_answer(void **state)
 		{ "https://minio.example.org", "ads", false, "x", "ads.minio.example.org", "", 443 },
 		{ "https://minio.example.org", "my.ads", false, "x", "minio.example.org", "/my.ads", 443 },
 		{ "http://minio.example.org", "my.ads", false, "x", "my.ads.minio.example.org", "", 80 },
-		{ "HTTP://Minio.Example.ORG:9000/", "ads", false, "x", "ads.minio.example.org:9000", "", 9000 },
+		{ "HTTP://Minio.Example.ORG:9000/", "ads", false, "x", "ads.minio.example.org:9000", "",
+		  9000 },
 		{ "http://minio.example.org:80", "ads", false, "x", "ads.minio.example.org", "", 80 },
 		{ "https://minio.example.org:80", "ads", false, "x", "ads.minio.example.org:80", "", 80 },
 		{ "http://minio.example.org", "ads", true, "x", "minio.example.org", "/ads", 80 },
@@ -95,7 +96,8 @@ static void regions_are_host_name_parts(void **state)
 	assert_false(endpoint_valid_region("us.evil"));
 	assert_false(endpoint_valid_region("us/evil"));
 	assert_false(endpoint_valid_region("US-EAST-1"));
-	assert_false(endpoint_valid_region("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	assert_false(endpoint_valid_region("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	                                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
 static const char *find_header(const struct http_message *m, const char *name)
@@ -130,7 +132,8 @@ static void a_get_is_the_s3_references(void **state)
 	assert_string_equal(m.url, "https://examplebucket.s3.amazonaws.com/test.txt");
 	assert_string_equal(m.host, "examplebucket.s3.amazonaws.com");
 	assert_string_equal(find_header(&m, "Authorization"),
-	                    "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+	                    "AWS4-HMAC-SHA256 "
+	                    "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
 	                    "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
 	                    "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
 	free_message(&m);

@@ -293,7 +293,91 @@ static void a_page_with_delimiter_teaches_directories(void **state)
 	assert_int_equal(known_dir("a/b/"), 0);
 	assert_int_equal(known_dir("a/c/"), 0);
 	assert_int_equal(known_dir("a/"), 0);
-	assert_int_equal(known_dir("a/d/"), -EAGAIN);
+}
+
+static void a_whole_level_teaches_which_directories_there_are_not(void **state)
+{
+	static const char *const names[] = { "a/1", "a/b/" };
+
+	(void)state;
+	list("a/", NULL, true, names, 2);
+	assert_int_equal(known_dir("a/d/"), -ENOENT);
+	assert_int_equal(known_dir("a/1/"), -ENOENT);
+	assert_int_equal(known_dir("a/1.npy/"), -ENOENT);
+	/* Not this level. */
+	assert_int_equal(known_dir("a/b/c/"), -EAGAIN);
+	assert_int_equal(known_dir("d/"), -EAGAIN);
+	assert_int_equal(known_dir("aa/"), -EAGAIN);
+}
+
+static void a_page_tells_nothing_of_what_lies_outside_of_it(void **state)
+{
+	static const char *const names[] = { "a/b", "a/m/" };
+	struct store_list l = { .prefix = "a/", .delimiter = true };
+	struct listed got = { 0 };
+
+	(void)state;
+	meta_list(meta, &l, list_done, &got);
+	answer_page(names, 2, "next");
+	object_unref(got.objects[0]);
+	assert_int_equal(known_dir("a/a/"), -ENOENT);
+	assert_int_equal(known_dir("a/c/"), -ENOENT);
+	assert_int_equal(known_dir("a/n/"), -EAGAIN);
+
+	l.token = "next";
+	meta_list(meta, &l, list_done, &got);
+	answer_page((const char *const[]){ "a/p", "a/q" }, 2, NULL);
+	object_unref(got.objects[0]);
+	object_unref(got.objects[1]);
+	assert_int_equal(known_dir("a/n/"), -EAGAIN);
+	assert_int_equal(known_dir("a/p/"), -ENOENT);
+	assert_int_equal(known_dir("a/z/"), -ENOENT);
+}
+
+static void a_page_out_of_order_or_without_delimiter_teaches_no_absence(void **state)
+{
+	static const char *const names[] = { "a/m", "a/b" };
+	struct store_list l = { .prefix = "a/", .delimiter = true };
+	struct listed got = { 0 };
+
+	(void)state;
+	meta_list(meta, &l, list_done, &got);
+	answer_page(names, 2, "next");
+	object_unref(got.objects[0]);
+	object_unref(got.objects[1]);
+	assert_int_equal(known_dir("a/c/"), -EAGAIN);
+	list("b/", NULL, false, (const char *const[]){ "b/1", "b/x/2" }, 2);
+	assert_int_equal(known_dir("b/c/"), -EAGAIN);
+}
+
+/* An entry that had to go may have said that the directory is there. */
+static void absence_is_not_believed_after_entries_went(void **state)
+{
+	static const char *const names[] = { "a/1", "a/2", "a/b/" };
+
+	(void)state;
+	new_meta(META_FOREVER, 2);
+	list("a/", NULL, true, names, 3);
+	assert_int_equal(known_dir("a/c/"), -EAGAIN);
+}
+
+static void a_younger_answer_wins_over_an_older_listing(void **state)
+{
+	static const char *const names[] = { "a/1" };
+	struct answer a = { 0 };
+
+	(void)state;
+	new_meta(0, 1000);
+	list("a/", NULL, true, names, 1);
+	/* The ttl is over: asked again. */
+	meta_dir(meta, "a/b/", dir_done, &a);
+	assert_int_equal(hand.n, 1);
+	answer_page((const char *const[]){ "a/b/x" }, 1, NULL);
+	assert_int_equal(a.err, 0);
+	new_meta(META_FOREVER, 1000);
+	list("a/", NULL, true, names, 1);
+	list("a/b/", NULL, true, (const char *const[]){ "a/b/x" }, 1);
+	assert_int_equal(known_dir("a/b/"), 0);
 }
 
 static void an_empty_first_page_says_that_nothing_is_there(void **state)
@@ -576,6 +660,11 @@ int main(void)
 		TEST(names_that_cannot_be_objects_are_not_asked_for),
 		TEST(a_page_teaches_objects_and_all_directories_above_them),
 		TEST(a_page_with_delimiter_teaches_directories),
+		TEST(a_whole_level_teaches_which_directories_there_are_not),
+		TEST(a_page_tells_nothing_of_what_lies_outside_of_it),
+		TEST(a_page_out_of_order_or_without_delimiter_teaches_no_absence),
+		TEST(absence_is_not_believed_after_entries_went),
+		TEST(a_younger_answer_wins_over_an_older_listing),
 		TEST(an_empty_first_page_says_that_nothing_is_there),
 		TEST(a_directory_look_up_reads_over_empty_pages),
 		TEST(a_failed_page_is_passed_on),

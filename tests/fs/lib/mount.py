@@ -107,10 +107,10 @@ class Mount:
                 continue
             try:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                binary = os.readlink(entry / "exe")
+                ours = os.path.samefile(entry / "exe", program())
             except OSError:
                 continue
-            if binary == str(program()) and os.fsencode(self.point) in words:
+            if ours and os.fsencode(self.point) in words:
                 self.pid = int(entry.name)
                 return self
         raise AssertionError("no daemon in the background")
@@ -132,6 +132,13 @@ class Mount:
         wait.until(lambda: self.stat(name) >= at_least, f"{name} >= {at_least}",
                    check=self.must_run)
 
+    def idle_stats(self):
+        """The counters once no job runs: a reader may have its rows before the job that made them
+        has ended and been counted."""
+        wait.until(lambda: self.stat("memory_reserved") == 0, "no running job",
+                   check=self.must_run)
+        return self.stats()
+
     def must_run(self):
         if self.process:
             self.process.must_run()
@@ -141,7 +148,7 @@ class Mount:
         found = []
         for pid in children(self.pid):
             try:
-                if os.readlink(f"/proc/{pid}/exe") == str(worker_program()):
+                if os.path.samefile(f"/proc/{pid}/exe", worker_program()):
                     found.append(pid)
             except OSError:
                 continue
