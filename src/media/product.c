@@ -11,6 +11,8 @@
 #include "media/samples_priv.h"
 #include "store/object.h"
 
+#define TABLE_GUESS_MIN ((uint64_t)256 << 10)
+
 struct waiter {
 	struct waiter *next;
 	samples_blob_fn *done;
@@ -246,8 +248,9 @@ static void product_get(struct samples *s, struct object *obj, const struct prod
 void samples_table(struct samples *s, struct object *obj, samples_blob_fn *done, void *arg)
 {
 	struct product_key key = { .kind = PROTO_PROBE, .object = obj->id };
-	/* Room for packets of 1280 bytes in the mean; a table that needs more says so and is made again. */
-	uint64_t guess = sizeof(struct table_head) + TABLE_PARAMS_MAX + obj->meta.size / 32;
+	/* Room for packets of 1280 bytes in the mean, and for four minutes of any; a
+	 * table that needs more says so and is made again. */
+	uint64_t guess = sizeof(struct table_head) + TABLE_PARAMS_MAX + TABLE_GUESS_MIN + obj->meta.size / 32;
 
 	product_get(s, obj, &key, guess < table_max(s) ? (size_t)guess : table_max(s), done, arg);
 }

@@ -121,6 +121,15 @@ static void tell(enum meta_kind kind, const struct waiter *w, const struct answe
 		w->done.dir(w->arg, a->err, a->why, a->ttl_ms);
 }
 
+/* Spans are right only as long as no entry had to go. */
+static void check_spans_locked(struct meta *m)
+{
+	if (m->evicted == m->table.evicted)
+		return;
+	meta_spans_clear(&m->spans);
+	m->evicted = m->table.evicted;
+}
+
 /* True if listings have shown that there is no such directory. An entry that
  * says something is asked first: it may be younger. */
 static bool unlisted_locked(struct meta *m, const struct meta_entry *e, const char *dir,
@@ -129,10 +138,7 @@ static bool unlisted_locked(struct meta *m, const struct meta_entry *e, const ch
 	struct meta_date date;
 	uint64_t ttl;
 
-	if (m->evicted != m->table.evicted) {
-		meta_spans_clear(&m->spans);
-		m->evicted = m->table.evicted;
-	}
+	check_spans_locked(m);
 	if (!meta_spans_absent(&m->spans, dir, &date) || (ttl = ttl_left(m, date)) == 0)
 		return false;
 	if (e && e->state != META_UNKNOWN && e->date.seq >= date.seq)
@@ -369,23 +375,33 @@ void meta_dir(struct meta *m, const char *prefix, meta_dir_fn *done, void *arg)
 		look_up(m, META_DIR, prefix, who);
 }
 
-static void learn_span(const struct listing *l, const struct store_page *page)
+/* evicted: by the table, before the page's entries were learned. */
+static void learn_span(const struct listing *l, const struct store_page *page, uint64_t evicted)
 {
 	struct meta *m = l->m;
 
 	pthread_mutex_lock(&m->lock);
-	if (m->evicted != m->table.evicted) {
-		meta_spans_clear(&m->spans);
-		m->evicted = m->table.evicted;
-	}
-	meta_spans_add(&m->spans, l->prefix, l->is_first, page, l->date);
+	check_spans_locked(m);
+	if (evicted == m->table.evicted)
+		meta_spans_add(&m->spans, l->prefix, l->is_first, page, l->date);
 	pthread_mutex_unlock(&m->lock);
+}
+
+static uint64_t evicted_so_far(struct meta *m)
+{
+	uint64_t evicted;
+
+	pthread_mutex_lock(&m->lock);
+	evicted = m->table.evicted;
+	pthread_mutex_unlock(&m->lock);
+	return evicted;
 }
 
 static void list_done(void *arg, int err, const char *why, const struct store_page *page)
 {
 	struct listing *l = arg;
 	struct object **objects = NULL;
+	uint64_t evicted = evicted_so_far(l->m);
 
 	if (!err) {
 		objects = calloc(page->n ? page->n : 1, sizeof(*objects));
@@ -395,7 +411,7 @@ static void list_done(void *arg, int err, const char *why, const struct store_pa
 	if (!err && l->is_whole && (page->n > 0 || !page->next))
 		learn_prefix(l->m, l->prefix, page->n > 0, l->date);
 	if (!err && l->is_level)
-		learn_span(l, page);
+		learn_span(l, page, evicted);
 	l->done(l->arg, err, why, err ? NULL : page, err ? NULL : objects);
 	for (size_t i = 0; objects && i < page->n; i++)
 		object_unref(objects[i]);

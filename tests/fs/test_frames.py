@@ -12,8 +12,13 @@ def _load(mount, key, *parameters):
     return np.load(mount / view / f"{key}.npy")
 
 
-@pytest.mark.parametrize("sampling", reference.SAMPLINGS)
-@pytest.mark.parametrize("key", media.NUMBERED)
+# An AVI has no presentation times: where its GOPs are open, no index tells which shown frame a sync
+# packet is.
+TIMED = [(key, sampling) for key in media.NUMBERED for sampling in reference.SAMPLINGS
+         if (key, sampling) != ("train/video/mpeg4.avi", "keyframes")]
+
+
+@pytest.mark.parametrize("key, sampling", TIMED)
 def test_numbers_of_the_frames(mnt, tree, key, sampling):
     """The number burned into the picture is the place in output order."""
     clip = reference.shown(tree / key)

@@ -219,6 +219,8 @@ static void many_readers_of_one_cold_row_cost_one_probe_and_one_decode(void **st
 	for (unsigned i = 1; i < READERS; i++)
 		assert_true(readers[i].hash[7] == readers[0].hash[7]);
 	assert_int_equal(stats_get(&w->stats, STAT_probes), 1);
+	assert_int_equal(stats_get(&w->stats, STAT_worker_deaths), 0);
+	assert_int_equal(stats_get(&w->stats, STAT_decode_errors), 0);
 	assert_int_equal(stats_get(&w->stats, STAT_decode_jobs), 2);
 	pthread_barrier_destroy(&start);
 	object_unref(obj);
