@@ -24,8 +24,8 @@ struct input {
 	int err;                        /* first error told; sticky */
 	struct slot slots[PROTO_SLOTS];
 	uint64_t clock;
-	uint64_t next;                  /* end of what was wanted last */
-	uint32_t step;                  /* bytes of the next want, if it begins at next */
+	uint64_t next;                  /* end of the last answer */
+	uint32_t step;                  /* bytes of the last want that was a guess */
 	uint64_t ahead_off, ahead_end;  /* will be read soon */
 	struct input_range *zero;
 	size_t n_zero;
@@ -168,6 +168,16 @@ static int release_oldest(struct input *in, uint64_t end)
 	return oldest == PROTO_SLOTS ? 0 : release(in, oldest);
 }
 
+/* So that the daemon has a slot to answer into. */
+static int make_room(struct input *in)
+{
+	for (uint32_t i = 0; i < PROTO_SLOTS; i++) {
+		if (!in->slots[i].held)
+			return 0;
+	}
+	return release_oldest(in, UINT64_MAX);
+}
+
 static int accept_data(struct input *in, const struct proto_data *d)
 {
 	struct slot *s;
@@ -241,24 +251,24 @@ static uint32_t choose_len(struct input *in, uint64_t off)
 static int want(struct input *in, uint64_t off)
 {
 	struct proto_want message = {.type = PROTO_WANT, .off = off, .len = choose_len(in, off)};
-	uint64_t end = off + message.len, got;
-	int n, err;
+	uint64_t end = off + message.len, got = UINT64_MAX;
+	int err;
 
 	if (is_ahead(in, off) && end < in->ahead_end && !find_slot(in, end))
 		message.ahead = in->ahead_end - end;
-	in->next = end;
-	err = send_message(in, &message, sizeof(message));
-	/* The answer is the DATA that starts at off; others may come before it, and
+	err = make_room(in);
+	if (!err)
+		err = send_message(in, &message, sizeof(message));
+	/* The answer is the DATA that starts at off. Others may come before it, and
 	 * take the last slot that it needs. */
-	do {
-		if (!err && count_held(in) == PROTO_SLOTS)
-			err = release_oldest(in, UINT64_MAX);
-		if (err)
-			return err;
-		n = receive(in, 0, &got);
-		err = n < 0 ? n : 0;
-	} while (err || got != off);
-	return 0;
+	while (!err && got != off) {
+		err = receive(in, 0, &got);
+		if (err > 0)
+			err = got == off ? 0 : make_room(in);
+	}
+	if (!err)
+		in->next = off + find_slot(in, off)->len;
+	return err;
 }
 
 /* The slot that holds off, asked for if need be. */
