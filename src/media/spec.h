@@ -45,8 +45,7 @@ static inline uint64_t mfcc_columns(const struct mfcc_spec *s, uint64_t n)
 	return 1 + (s->n_fft % 2 == 0 ? n : n - 1) / s->hop_length;
 }
 
-/* Samples at spec->sr that a fixed duration stands for: ceil as librosa's
- * resample would return for int(duration * sr) samples. */
+/* Samples at spec->sr that a fixed duration stands for: int(duration * sr). */
 static inline uint64_t mfcc_fixed_samples(const struct mfcc_spec *s)
 {
 	return (uint64_t)(s->duration * s->sr);

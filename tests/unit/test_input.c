@@ -41,6 +41,7 @@ struct daemon {
 	uint64_t off[PROTO_SLOTS];
 	struct proto_want wants[WANTS_MAX];
 	unsigned n_wants;
+	bool waiting;           /* the last want, for a slot */
 	uint64_t sent;          /* bytes */
 	const char *broken;     /* what the worker did wrong, or NULL */
 };
@@ -141,11 +142,30 @@ static bool take_want(struct daemon *d, const struct proto_want *w)
 		send(d->socket, &m, sizeof(m), MSG_NOSIGNAL);
 	} else if (d->bad != GOOD) {
 		send_bad(d, w);
-	} else if (free_slot(d) < 0) {
-		d->broken = "a want while all slots are held";
-		return false;
 	} else if (!is_on_its_way(d, w->off)) {
-		answer(d, w);
+		/* what was sent ahead may have taken the last slot; the worker gives one
+		 * back when it sees that */
+		d->waiting = free_slot(d) < 0;
+		if (d->waiting && !d->push && !d->push_first) {
+			d->broken = "a want while all slots are held";
+			return false;
+		}
+		if (!d->waiting)
+			answer(d, w);
+	}
+	return true;
+}
+
+static bool take_release(struct daemon *d, uint32_t slot)
+{
+	if (slot >= PROTO_SLOTS || !d->taken[slot]) {
+		d->broken = "a slot released that wasn't taken";
+		return false;
+	}
+	d->taken[slot] = false;
+	if (d->waiting) {
+		d->waiting = false;
+		answer(d, &d->wants[d->n_wants - 1]);
 	}
 	return true;
 }
@@ -167,9 +187,8 @@ static void *serve(void *arg)
 	while (more && (n = recv(d->socket, &m, sizeof(m), 0)) > 0) {
 		if (m.type == PROTO_WANT && n == sizeof(m.want)) {
 			more = take_want(d, &m.want);
-		} else if (m.type == PROTO_RELEASE && n == sizeof(m.release) &&
-		           m.release.slot < PROTO_SLOTS && d->taken[m.release.slot]) {
-			d->taken[m.release.slot] = false;
+		} else if (m.type == PROTO_RELEASE && n == sizeof(m.release)) {
+			more = take_release(d, m.release.slot);
 		} else {
 			d->broken = "a message that makes no sense";
 			more = false;

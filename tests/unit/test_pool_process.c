@@ -88,6 +88,15 @@ static void expect_descriptors(const char *report)
 	assert_int_equal(count_of(report, "\nfd "), 5);
 }
 
+/* But for 32 and 33, which are the C library's own: nobody can reset them. */
+static void expect_none_ignored(const char *report)
+{
+	const char *line = strstr(report, "SigIgn:\t");
+
+	assert_non_null(line);
+	assert_int_equal(strtoull(line + strlen("SigIgn:\t"), NULL, 16) & ~(UINT64_C(3) << 31), 0);
+}
+
 static void a_process_gets_nothing_it_does_not_need(void **state)
 {
 	struct world *w = *state;
@@ -119,7 +128,7 @@ static void a_process_gets_nothing_it_does_not_need(void **state)
 	expect_line(report, "data=-1");
 	expect_line(report, "privs=1");
 	expect_line(report, "SigBlk:\t0000000000000000");
-	expect_line(report, "SigIgn:\t0000000000000000");
+	expect_none_ignored(report);
 	free(r);
 	world_stop_pool(w);
 	unsetenv("AWS_SECRET_ACCESS_KEY");

@@ -41,11 +41,10 @@ struct world {
 	struct samples *samples;
 };
 
-static void shell(const char *format, const char *dir)
+/* Runs a command in which $DIR is the folder. */
+static void shell(const char *command, const char *dir)
 {
-	char command[1024];
-
-	snprintf(command, sizeof(command), format, dir);
+	setenv("DIR", dir, 1);
 	assert_int_equal(system(command), 0);
 }
 
@@ -86,8 +85,8 @@ static int set_up(void **state)
 	if (!mkdtemp(w->dir))
 		return -1;
 	shell("ffmpeg -v error -y -f lavfi -i testsrc2=s=160x120:r=25:d=4 -f lavfi -i sine=d=4 "
-	      "-c:v libx264 -g 25 -bf 2 -sc_threshold 0 -c:a aac -movflags +faststart %s/clip.mp4", w->dir);
-	shell("head -c 20000 /dev/urandom > %s/garbage.mp4", w->dir);
+	      "-c:v libx264 -g 25 -bf 2 -sc_threshold 0 -c:a aac -movflags +faststart $DIR/clip.mp4", w->dir);
+	shell("head -c 20000 /dev/urandom > $DIR/garbage.mp4", w->dir);
 	*state = w;
 	return 0;
 }
@@ -96,7 +95,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	shell("rm -r %s", w->dir);
+	shell("rm -r $DIR", w->dir);
 	free(w);
 	return 0;
 }
