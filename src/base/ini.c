@@ -1,91 +1,106 @@
 #include "base/ini.h"
 
 #include <errno.h>
+#include <ini.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Between inih, which asks for lines and tells keys, and the caller. Sections
+ * are read here: inih doesn't tell of them, and cuts their names. */
 struct reader {
-	char line[INI_LINE_MAX + 1];
+	const char *text;
+	size_t left;
+	unsigned line;
 	char section[INI_LINE_MAX + 1];
-	unsigned number;
+	ini_fn *fn;
+	void *arg;
+	int err;              /* nothing more is read */
 	const char *why;
 };
+
+static void bad(struct reader *r, const char *why)
+{
+	r->err = -EINVAL;
+	r->why = why;
+}
 
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Cuts blanks at both ends, in place. */
-static char *trim(char *s)
+/* "[name]" and at most a comment behind it. */
+static void read_section(struct reader *r, const char *s, size_t len)
 {
-	char *end;
+	struct ini_item item = { .line = r->line, .section = r->section };
+	const char *end = memchr(s, ']', len), *after;
 
-	while (is_blank(*s))
+	for (after = end ? end + 1 : s; after < s + len && is_blank(*after);)
+		after++;
+	if (!end || (after < s + len && *after != ';' && *after != '#')) {
+		bad(r, "a section ends in ]");
+		return;
+	}
+	for (s++; s < end && is_blank(*s);)
 		s++;
-	end = s + strlen(s);
 	while (end > s && is_blank(end[-1]))
 		end--;
-	*end = '\0';
-	return s;
-}
-
-/* A ';' right behind a letter belongs to the value: a token may hold one. */
-static void cut_comment(char *s)
-{
-	for (char *p = s; *p; p++) {
-		if (*p == ';' && (p == s || is_blank(p[-1]))) {
-			*p = '\0';
-			return;
-		}
+	if (s == end) {
+		bad(r, "a section needs a name");
+		return;
 	}
+	memcpy(r->section, s, (size_t)(end - s));
+	r->section[end - s] = '\0';
+	r->err = r->fn(r->arg, &item);
 }
 
-static int bad(struct reader *r, const char *why)
+/* inih's fgets: the next line that is for it. Without blanks in front, which
+ * would make it the continuation of the line before. */
+static char *next_line(char *dst, int room, void *stream)
 {
-	r->why = why;
-	return -EINVAL;
+	struct reader *r = stream;
+	const char *s = r->text, *newline = memchr(s, '\n', r->left);
+	size_t len = newline ? (size_t)(newline - s) : r->left;
+
+	if (r->err || r->left == 0)
+		return NULL;
+	r->line++;
+	r->text += len + (newline != NULL);
+	r->left -= len + (newline != NULL);
+	if (len > INI_LINE_MAX || len + 2 > (size_t)room)
+		bad(r, "the line is too long");
+	else if (memchr(s, '\0', len))
+		bad(r, "the line has a NUL byte");
+	while (len > 0 && is_blank(*s)) {
+		s++;
+		len--;
+	}
+	if (!r->err && len > 0 && *s == '[') {
+		read_section(r, s, len);
+		len = 0;
+	}
+	if (r->err)
+		return NULL;
+	memcpy(dst, s, len);
+	memcpy(dst + len, "\n", 2);
+	return dst;
 }
 
-static int read_section(struct reader *r, char *s, ini_fn *fn, void *arg)
+/* inih's handler; 1 means well done. */
+static int take_key(void *user, const char *section, const char *key, const char *value)
 {
-	struct ini_item item = { .line = r->number, .section = r->section };
-	size_t len;
+	struct reader *r = user;
+	struct ini_item item = { .line = r->line, .section = r->section, .key = key, .value = value };
 
-	cut_comment(s);
-	s = trim(s + 1);
-	len = strlen(s);
-	if (len == 0 || s[len - 1] != ']')
-		return bad(r, "a section ends in ]");
-	s[len - 1] = '\0';
-	s = trim(s);
-	if (!*s)
-		return bad(r, "a section needs a name");
-	memcpy(r->section, s, strlen(s) + 1);
-	return fn(arg, &item);
-}
-
-static int read_line(struct reader *r, ini_fn *fn, void *arg)
-{
-	struct ini_item item = { .line = r->number, .section = r->section };
-	char *s = trim(r->line);
-	char *equals;
-
-	if (!*s || *s == ';' || *s == '#')
-		return 0;
-	if (*s == '[')
-		return read_section(r, s, fn, arg);
-	equals = strchr(s, '=');
-	if (!equals)
-		return bad(r, "neither \"key = value\" nor \"[section]\"");
-	*equals = '\0';
-	cut_comment(equals + 1);
-	item.key = trim(s);
-	item.value = trim(equals + 1);
-	if (!*item.key)
-		return bad(r, "no key before the =");
-	return fn(arg, &item);
+	(void)section;
+	if (r->err)
+		return 1;
+	if (!key[0])
+		bad(r, "no key before the =");
+	else
+		r->err = r->fn(r->arg, &item);
+	return 1;
 }
 
 int ini_read(const char *text, size_t len, ini_fn *fn, void *arg, unsigned *ret_line,
@@ -93,7 +108,7 @@ int ini_read(const char *text, size_t len, ini_fn *fn, void *arg, unsigned *ret_
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	struct reader *r = calloc(1, sizeof(*r));
-	int err = 0;
+	int faulty, err;
 
 	if (!r)
 		return -ENOMEM;
@@ -101,26 +116,18 @@ int ini_read(const char *text, size_t len, ini_fn *fn, void *arg, unsigned *ret_
 		text += 3;
 		len -= 3;
 	}
-	while (len > 0 && !err) {
-		const char *newline = memchr(text, '\n', len);
-		size_t n = newline ? (size_t)(newline - text) : len;
-
-		r->number++;
-		if (n > INI_LINE_MAX) {
-			err = bad(r, "the line is too long");
-		} else if (memchr(text, '\0', n)) {
-			err = bad(r, "the line has a NUL byte");
-		} else {
-			memcpy(r->line, text, n);
-			r->line[n] = '\0';
-			err = read_line(r, fn, arg);
-		}
-		n += newline != NULL;
-		text += n;
-		len -= n;
+	*r = (struct reader){ .text = text, .left = len, .fn = fn, .arg = arg };
+	/* inih's own complaint: a line with neither '=' nor ':'. */
+	faulty = ini_parse_stream(next_line, r, take_key, r);
+	if (faulty > 0 && (!r->why || (unsigned)faulty < r->line)) {
+		bad(r, "neither \"key = value\" nor \"[section]\"");
+		r->line = (unsigned)faulty;
+	} else if (faulty < 0 && !r->err) {
+		r->err = -ENOMEM;
 	}
-	if (err == -EINVAL && r->why) {
-		*ret_line = r->number;
+	err = r->err;
+	if (r->why) {
+		*ret_line = r->line;
 		*ret_why = r->why;
 	}
 	free(r);

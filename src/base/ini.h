@@ -1,17 +1,21 @@
-/* ini.h - sections, keys and values of an INI text, with their line numbers.
+/* ini.h - sections, keys and values of an INI text, with their line numbers: a
+ * face for inih that tells of sections and lines.
  *
  *     [section]
  *     key = value      ; a comment starts at a ';' behind a blank
  *     # or ; at the start of a line
  *
- * One line is one setting: values don't continue, nothing is quoted, blanks
+ * "key: value" does too. One line is one setting: values don't continue, nothing is quoted, blanks
  * around names and values go. Pure: bytes in, calls out, no I/O. */
 #ifndef S3SAMPLEFS_BASE_INI_H
 #define S3SAMPLEFS_BASE_INI_H
 
 #include <stddef.h>
 
-#define INI_LINE_MAX 8192  /* bytes; AWS session tokens reach 2 KB */
+/* Bytes of a line. inih as distributions build it cuts longer ones without a
+ * word, which is why the files of AWS, whose session tokens reach 2 KB, are read
+ * by s3/profile.h. Here a longer one is an error. */
+#define INI_LINE_MAX 198
 
 struct ini_item {
 	unsigned line;        /* from 1 */

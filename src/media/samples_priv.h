@@ -2,6 +2,7 @@
 #ifndef S3SAMPLEFS_MEDIA_SAMPLES_PRIV_H
 #define S3SAMPLEFS_MEDIA_SAMPLES_PRIV_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "base/table.h"

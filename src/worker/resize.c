@@ -14,7 +14,8 @@ struct resize {
 	const struct resize_kernels *kernels;
 	struct resize_axis x, y;        /* starts are relative to the window */
 	bool same_width, same_height;   /* the pass would copy */
-	uint8_t *ring;                  /* y.taps rows after the horizontal pass: source row s in s % taps */
+	uint8_t *ring;                  /* rows after the horizontal pass: source row s in s % ring_rows */
+	uint32_t ring_rows;
 	size_t ring_stride;
 	const uint8_t **rows;           /* the y.taps rows of one output row */
 };
@@ -67,7 +68,8 @@ static int axis_init(uint32_t in, uint32_t resized, uint32_t first, uint32_t n,
 	a->start = calloc(n, sizeof(*a->start));
 	a->count = calloc(n, sizeof(*a->count));
 	a->weights = calloc((size_t)n * a->taps, sizeof(*a->weights));
-	a->packed = calloc((size_t)n * a->taps / RESIZE_GROUP, 32 * sizeof(*a->packed));
+	/* 64 bytes a group: no load of a half crosses a cache line */
+	a->packed = aligned_alloc(64, (size_t)n * a->taps / RESIZE_GROUP * 64);
 	if (!w || !a->start || !a->count || !a->weights || !a->packed) {
 		free(w);
 		return -ENOMEM;
@@ -120,7 +122,9 @@ int resize_new(uint32_t src_height, uint32_t src_width, const struct geometry *g
 
 	/* 64: the kernels' reads and writes behind the end. */
 	r->ring_stride = (size_t)g->region_width * 3 + 64;
-	r->ring = calloc(r->y.taps, r->ring_stride);
+	/* 1: rows are computed in pairs, of which only the first may be needed yet. */
+	r->ring_rows = r->y.taps + 1;
+	r->ring = calloc(r->ring_rows, r->ring_stride);
 	r->rows = calloc(r->y.taps, sizeof(*r->rows));
 	if (!r->ring || !r->rows) {
 		err = -ENOMEM;
@@ -150,12 +154,24 @@ struct resize_window resize_window(const struct resize *r)
 	return r->window;
 }
 
-static void horizontal(const struct resize *r, const uint8_t *src, uint8_t *dst)
+static uint8_t *ring_row(const struct resize *r, uint32_t row)
 {
-	if (r->same_width)
-		memcpy(dst, src, (size_t)r->x.n * 3);
-	else
-		r->kernels->horizontal(&r->x, src, dst);
+	return r->ring + row % r->ring_rows * r->ring_stride;
+}
+
+/* Source row `row` of the window and the next one, if there is one. */
+static void horizontal_pair(const struct resize *r, const uint8_t *src, size_t stride, uint32_t row)
+{
+	uint32_t next = row + 1 < r->window.height ? row + 1 : row;
+	const uint8_t *const from[2] = {src + row * stride, src + next * stride};
+	uint8_t *const to[2] = {ring_row(r, row), ring_row(r, next)};
+
+	if (r->same_width) {
+		memcpy(to[0], from[0], (size_t)r->x.n * 3);
+		memcpy(to[1], from[1], (size_t)r->x.n * 3);
+	} else {
+		r->kernels->horizontal(&r->x, from, to);
+	}
 }
 
 /* The region, its first pixel at dst. Source rows go through the horizontal
@@ -169,10 +185,10 @@ static void resize_region(struct resize *r, const uint8_t *src, size_t stride, u
 	uint32_t done = 0;
 
 	for (uint32_t i = 0; i < y->n; i++, dst += dst_stride) {
-		for (; done < y->start[i] + y->count[i]; done++)
-			horizontal(r, src + done * stride, r->ring + done % y->taps * r->ring_stride);
+		for (; done < y->start[i] + y->count[i]; done += 2)
+			horizontal_pair(r, src, stride, done);
 		for (uint32_t k = 0; k < y->count[i]; k++)
-			r->rows[k] = r->ring + (y->start[i] + k) % y->taps * r->ring_stride;
+			r->rows[k] = ring_row(r, y->start[i] + k);
 		if (r->same_height)
 			memcpy(dst, r->rows[0], len);
 		else

@@ -13,7 +13,7 @@ static uint8_t to_byte(int32_t sum)
 	return v > 255 ? 255 : (uint8_t)v;
 }
 
-static void horizontal_portable(const struct resize_axis *axis, const uint8_t *src, uint8_t *dst)
+static void one_row_portable(const struct resize_axis *axis, const uint8_t *src, uint8_t *dst)
 {
 	for (uint32_t i = 0; i < axis->n; i++) {
 		const int32_t *w = axis->weights + (size_t)i * axis->taps;
@@ -29,6 +29,14 @@ static void horizontal_portable(const struct resize_axis *axis, const uint8_t *s
 		dst[3 * (size_t)i + 1] = to_byte(g);
 		dst[3 * (size_t)i + 2] = to_byte(b);
 	}
+}
+
+static void horizontal_portable(const struct resize_axis *axis, const uint8_t *const src[2],
+                                uint8_t *const dst[2])
+{
+	one_row_portable(axis, src[0], dst[0]);
+	if (dst[1] != dst[0])
+		one_row_portable(axis, src[1], dst[1]);
 }
 
 static void vertical_portable(const int32_t *weights, uint32_t count, const uint8_t *const *rows,
@@ -82,36 +90,59 @@ void resize_pack_group(const int32_t *weights, int16_t *packed)
 
 #define TARGET_AVX2 __attribute__((target("avx2")))
 
+/* The sums of one group's taps of one row, added to high and low. */
 TARGET_AVX2
-static void horizontal_avx2(const struct resize_axis *axis, const uint8_t *src, uint8_t *dst)
+static inline void add_group(const uint8_t *p, const __m256i weights[2], __m256i *high, __m256i *low)
 {
 	/* Byte pairs (tap, next tap) of R, G, B, each widened to 16 bits. */
 	const __m256i pairs = _mm256_setr_epi8(
 		0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1,
 		6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-	const __m128i half = _mm_set1_epi32(HALF);
-	const __m256i *weights = (const __m256i *)(const void *)axis->packed;
+	__m128i four = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m256i v = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(four), pairs);
 
-	for (uint32_t i = 0; i < axis->n; i++, dst += 3, weights += axis->taps / RESIZE_GROUP * 2) {
+	*high = _mm256_add_epi32(*high, _mm256_madd_epi16(v, weights[0]));
+	*low = _mm256_add_epi32(*low, _mm256_madd_epi16(v, weights[1]));
+}
+
+TARGET_AVX2
+static inline __m256i join_halves(__m256i high, __m256i low)
+{
+	return _mm256_add_epi32(low, _mm256_slli_epi32(high, RESIZE_LOW_BITS));
+}
+
+/* Two rows at once share the weights, and a register in the end: its lower half is
+ * the pixel of the first, its upper half that of the second. */
+TARGET_AVX2
+static void horizontal_avx2(const struct resize_axis *axis, const uint8_t *const src[2],
+                            uint8_t *const dst[2])
+{
+	const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(HALF);
+	const __m256i *weights = (const __m256i *)(const void *)axis->packed;
+	const uint32_t n = axis->n, stride = axis->taps / RESIZE_GROUP * 2;
+	uint8_t *d0 = dst[0], *d1 = dst[1];
+
+	for (uint32_t i = 0; i < n; i++, d0 += 3, d1 += 3, weights += stride) {
+		const uint8_t *p0 = src[0] + (size_t)axis->start[i] * 3;
+		const uint8_t *p1 = src[1] + (size_t)axis->start[i] * 3;
 		const __m256i *w = weights;
-		const uint8_t *p = src + (size_t)axis->start[i] * 3;
-		__m256i high = _mm256_setzero_si256(), low = _mm256_setzero_si256();
-		__m128i sum;
+		__m256i high0 = zero, low0 = zero, high1 = zero, low1 = zero, sum;
 		int32_t pixel;
 
-		for (uint32_t k = 0; k < axis->count[i]; k += RESIZE_GROUP, p += 3 * RESIZE_GROUP, w += 2) {
-			__m128i four = _mm_loadu_si128((const __m128i *)(const void *)p);
-			__m256i v = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(four), pairs);
-
-			high = _mm256_add_epi32(high, _mm256_madd_epi16(v, _mm256_loadu_si256(w)));
-			low = _mm256_add_epi32(low, _mm256_madd_epi16(v, _mm256_loadu_si256(w + 1)));
+		for (uint32_t k = 0; k < axis->count[i]; k += RESIZE_GROUP, w += 2) {
+			add_group(p0 + (size_t)k * 3, w, &high0, &low0);
+			add_group(p1 + (size_t)k * 3, w, &high1, &low1);
 		}
-		low = _mm256_add_epi32(low, _mm256_slli_epi32(high, RESIZE_LOW_BITS));
-		sum = _mm_add_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
-		sum = _mm_srai_epi32(_mm_add_epi32(sum, half), RESIZE_BITS);
-		sum = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-		pixel = _mm_cvtsi128_si32(sum);
-		memcpy(dst, &pixel, 4);
+		low0 = join_halves(high0, low0);
+		low1 = join_halves(high1, low1);
+		sum = _mm256_add_epi32(_mm256_permute2x128_si256(low0, low1, 0x20),
+		                       _mm256_permute2x128_si256(low0, low1, 0x31));
+		sum = _mm256_srai_epi32(_mm256_add_epi32(sum, half), RESIZE_BITS);
+		sum = _mm256_packus_epi16(_mm256_packs_epi32(sum, sum), zero);
+		pixel = _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
+		memcpy(d0, &pixel, 4);
+		pixel = _mm_cvtsi128_si32(_mm256_extracti128_si256(sum, 1));
+		memcpy(d1, &pixel, 4);
 	}
 }
 

@@ -17,14 +17,17 @@ struct resize_axis {
 	uint32_t n, taps;
 	uint32_t *start, *count;
 	int32_t *weights;       /* (n, taps), 0..2^22; they sum to about 2^22 */
-	int16_t *packed;        /* (n, taps / 4, 32): 16 high halves, 16 low halves, see resize_kernels.c */
+	int16_t *packed;        /* (n, taps / 4, 32), 64-byte aligned: 16 high halves, 16 low halves,
+	                         * in resize_kernels.c's order */
 };
 
 struct resize_kernels {
 	const char *name;
-	/* One row of RGB24 pixels to axis->n of them. May read RESIZE_OVERREAD
-	 * bytes behind src's last used pixel and write 4 behind dst's. */
-	void (*horizontal)(const struct resize_axis *axis, const uint8_t *src, uint8_t *dst);
+	/* Two rows of RGB24 pixels to axis->n of them each; they may be the same. May
+	 * read RESIZE_OVERREAD bytes behind src's last used pixel and write 4 behind
+	 * dst's. */
+	void (*horizontal)(const struct resize_axis *axis, const uint8_t *const src[2],
+	                   uint8_t *const dst[2]);
 	/* dst[x] of len bytes from count rows; each readable up to len rounded up to 32. */
 	void (*vertical)(const int32_t *weights, uint32_t count, const uint8_t *const *rows,
 	                 size_t len, uint8_t *dst);
