@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 
 BUILD_PACKAGES=(autoconf automake gcc libc6-dev make pkg-config
-	libfuse3-dev libcurl4-openssl-dev libssl-dev libexpat1-dev uthash-dev
+	libfuse3-dev libcurl4-openssl-dev libssl-dev libexpat1-dev libinih-dev uthash-dev
 	libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
 	libsndfile1-dev libfftw3-dev)
 

@@ -41,16 +41,17 @@ static const struct view_config *find_view(const struct config *c, const char *n
 	return NULL;
 }
 
-/* NULL, with why filled, unless there is the view that key names. */
-static const struct view_config *named_view(const struct config *c, const char *key, const char *name,
-                                            enum view_type type, char why[VIEW_WHY_MAX])
+/* The view that key names. NULL in *ret_view: the standard one, of which the
+ * file has no section: its defaults hold. */
+static int named_view(const struct config *c, const char *key, const char *name, enum view_type type,
+                      char why[VIEW_WHY_MAX], const struct view_config **ret_view)
 {
-	const struct view_config *v = find_view(c, name, type);
-
-	if (!v)
-		snprintf(why, VIEW_WHY_MAX, "%s = %s: there is no [view %s] of type %s", key, name, name,
-		         view_type_name(type));
-	return v;
+	*ret_view = find_view(c, name, type);
+	if (*ret_view || strcmp(name, view_type_name(type)) == 0)
+		return 0;
+	snprintf(why, VIEW_WHY_MAX, "%s = %s: there is no [view %s] of type %s", key, name, name,
+	         view_type_name(type));
+	return -1;
 }
 
 int config_resolve_view(struct config *c, size_t i, char why[VIEW_WHY_MAX])
@@ -62,17 +63,12 @@ int config_resolve_view(struct config *c, size_t i, char why[VIEW_WHY_MAX])
 		return -1;
 	if (v->type != VIEW_SAMPLES)
 		return 0;
-	if (v->streams != STREAMS_AUDIO) {
-		frames = named_view(c, "frames", v->frames_view, VIEW_FRAMES, why);
-		if (!frames)
-			return -1;
+	if (named_view(c, "frames", v->frames_view, VIEW_FRAMES, why, &frames) ||
+	    named_view(c, "mfcc", v->mfcc_view, VIEW_MFCC, why, &mfcc))
+		return -1;
+	if (frames)
 		v->frames = frames->frames;
-	}
-	if (v->streams != STREAMS_VIDEO) {
-		mfcc = named_view(c, "mfcc", v->mfcc_view, VIEW_MFCC, why);
-		if (!mfcc)
-			return -1;
+	if (mfcc)
 		v->mfcc = mfcc->mfcc;
-	}
 	return 0;
 }

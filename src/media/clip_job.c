@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/stats.h"
 #include "media/clip_priv.h"
 #include "store/object.h"
@@ -68,12 +69,22 @@ static void run_rows(const struct plan *p, uint32_t at, uint32_t *ret_low, uint3
 	*ret_high = high;
 }
 
+/* Bytes of rows that one job may hand over: memory= may have room for less than JOB_OUT_MAX, and
+ * then another job, and what this one feeds, shall fit beside it. */
+static size_t job_out_max(const struct clip *c)
+{
+	size_t half = budget_total(c->samples->budget) / 2;
+
+	return half < JOB_OUT_MAX ? half : JOB_OUT_MAX;
+}
+
 /* What a job has to hand over: limits target so that the rows fit, the wanted
  * ones first. Returns how many; emit[i - low] tells for row i. */
 static uint32_t choose_emitted_locked(const struct clip *c, const struct session *session, uint32_t low, uint32_t high,
                                       uint32_t *target, uint8_t *emit)
 {
-	const uint32_t limit = c->row_bytes > JOB_OUT_MAX ? 1 : (uint32_t)(JOB_OUT_MAX / c->row_bytes);
+	const size_t out_max = job_out_max(c);
+	const uint32_t limit = c->row_bytes > out_max ? 1 : (uint32_t)(out_max / c->row_bytes);
 	uint32_t n = 0, last = low;
 
 	for (uint32_t i = low; i < high && i <= *target && n < limit; i++) {

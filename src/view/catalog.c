@@ -90,9 +90,19 @@ void catalog_free(struct catalog *c)
 	free(c);
 }
 
+/* Text with a length against a label. */
+struct label_key {
+	const char *text;
+	size_t len;
+};
+
 static int compare_label(const void *key, const void *element)
 {
-	return strcmp(key, *(const char *const *)element);
+	const struct label_key *k = key;
+	const char *label = *(const char *const *)element;
+	int order = strncmp(k->text, label, k->len);
+
+	return order ? order : -(label[k->len] != '\0');
 }
 
 static int compare_labels(const void *a, const void *b)
@@ -102,13 +112,11 @@ static int compare_labels(const void *a, const void *b)
 
 int64_t catalog_class(const struct catalog_data *d, const char *label, size_t len)
 {
-	char *copy = strndup(label, len);
-	const char *const *found;
+	const struct label_key key = { label, len };
+	const char *const *found = NULL;
 
-	if (!copy)
-		return -1;
-	found = bsearch(copy, d->labels, d->n_labels, sizeof(*d->labels), compare_label);
-	free(copy);
+	if (d->n_labels > 0)
+		found = bsearch(&key, d->labels, d->n_labels, sizeof(*d->labels), compare_label);
 	return found ? found - d->labels : -1;
 }
 
@@ -199,7 +207,7 @@ static size_t lower_bound(const struct snapshot *s, const char *key)
 /* The object that gives a video's sound: its own track where there is no other. */
 static const char *find_audio(const struct view *v, const struct snapshot *s, const char *video)
 {
-	char *prefix = name_audio_prefix(v->cfg.audio, video);
+	char *prefix = v->cfg.audio ? name_audio_prefix(v->cfg.audio, video) : NULL;
 	const char *found = video;
 
 	for (size_t i = prefix ? lower_bound(s, prefix) : s->n;

@@ -17,7 +17,8 @@
 
 struct views {
 	struct view_env env;
-	struct view **list;
+	struct view_config *configs;   /* [n], as configured */
+	struct view **list;            /* [n] */
 	size_t n;
 
 	pthread_mutex_t lock;
@@ -167,7 +168,37 @@ static void view_free(struct view *v)
 	free(v);
 }
 
-static int view_new(const struct view_config *cfg, const struct view_env *env, struct view **ret_view)
+static const struct view_config *find_config(const struct views *vs, enum view_type type, const char *name)
+{
+	for (size_t i = 0; i < vs->n; i++)
+		if (vs->configs[i].type == type && strcmp(vs->configs[i].name, name) == 0)
+			return &vs->configs[i];
+	return NULL;
+}
+
+static int view_new(const struct views *vs, const struct view_config *cfg, struct view **ret_view);
+
+/* The view that a samples view shows a part of: the section it names, or the
+ * defaults, with these specs. */
+static int part_new(const struct views *vs, enum view_type type, const char *section, const struct view_config *cfg,
+                    struct view **ret_view)
+{
+	const struct view_config *found = find_config(vs, type, section);
+	struct view_config part;
+	int err = found ? view_config_copy(&part, found) : view_config_init(&part, type, section);
+
+	if (err < 0)
+		return err;
+	part.frames = cfg->frames;
+	part.mfcc = cfg->mfcc;
+	err = view_new(vs, &part, ret_view);
+	if (err == 0)
+		(*ret_view)->cfg.missing = cfg->missing;
+	view_config_done(&part);
+	return err;
+}
+
+static int view_new(const struct views *vs, const struct view_config *cfg, struct view **ret_view)
 {
 	struct view *v = calloc(1, sizeof(*v));
 	int err;
@@ -180,78 +211,20 @@ static int view_new(const struct view_config *cfg, const struct view_env *env, s
 		return err;
 	}
 	v->ops = ops_of_type[cfg->type];
-	v->env = *env;
+	v->env = vs->env;
 	v->cfg.missing = cfg->type == VIEW_SAMPLES ? cfg->missing : MISSING_ERROR;
 	if (cfg->type == VIEW_SAMPLES) {
-		/* The members are what views of these specs would show. */
-		struct view_config part;
-
-		if (view_config_init(&part, VIEW_FRAMES, "frames") < 0)
-			goto no_memory;
-		part.frames = cfg->frames;
-		err = view_new(&part, env, &v->frames);
-		view_config_done(&part);
-		if (err < 0 || view_config_init(&part, VIEW_MFCC, "mfcc") < 0)
-			goto no_memory;
-		part.mfcc = cfg->mfcc;
-		err = view_new(&part, env, &v->mfcc);
-		view_config_done(&part);
-		if (v->mfcc)
-			v->mfcc->cfg.missing = cfg->missing;
-		v->catalog = catalog_new(v);
-		if (err < 0 || !v->catalog)
-			goto no_memory;
+		err = part_new(vs, VIEW_FRAMES, cfg->frames_view, cfg, &v->frames);
+		if (err == 0)
+			err = part_new(vs, VIEW_MFCC, cfg->mfcc_view, cfg, &v->mfcc);
+		v->catalog = err == 0 ? catalog_new(v) : NULL;
+		if (!v->catalog) {
+			view_free(v);
+			return err ? err : -ENOMEM;
+		}
 	}
 	*ret_view = v;
 	return 0;
-no_memory:
-	view_free(v);
-	return -ENOMEM;
-}
-
-static const struct view_config *find_config(const struct view_config *cfg, size_t n, enum view_type type,
-                                             const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (cfg[i].type == type && strcmp(cfg[i].name, name) == 0)
-			return &cfg[i];
-	return NULL;
-}
-
-/* Gives a samples view the specs of the sections it names. Defaults hold where
- * it names the standard ones and the file has none. */
-static int resolve_samples(struct view_config *c, const struct view_config *all, size_t n, char *why)
-{
-	const struct view_config *frames = find_config(all, n, VIEW_FRAMES, c->frames_view);
-	const struct view_config *mfcc = find_config(all, n, VIEW_MFCC, c->mfcc_view);
-
-	if (frames)
-		c->frames = frames->frames;
-	else if (strcmp(c->frames_view, "frames") != 0)
-		goto missing_frames;
-	if (mfcc)
-		c->mfcc = mfcc->mfcc;
-	else if (strcmp(c->mfcc_view, "mfcc") != 0)
-		goto missing_mfcc;
-	if (c->streams != STREAMS_AUTO && c->streams != STREAMS_AV) {
-		snprintf(why, VIEW_WHY_MAX, "[view %s]: streams=audio and streams=video are not supported yet; "
-		         "accepted: auto, av", c->name);
-		return -EINVAL;
-	}
-	if (c->missing == MISSING_SKIP) {
-		snprintf(why, VIEW_WHY_MAX, "[view %s]: missing=skip is not supported yet; accepted: zeros, error",
-		         c->name);
-		return -EINVAL;
-	}
-	return 0;
-missing_frames:
-	snprintf(why, VIEW_WHY_MAX, "[view %s]: frames = %s, but there is no [view %s] of type frames", c->name,
-	         c->frames_view, c->frames_view);
-	return -EINVAL;
-missing_mfcc:
-	snprintf(why, VIEW_WHY_MAX, "[view %s]: mfcc = %s, but there is no [view %s] of type mfcc", c->name,
-	         c->mfcc_view, c->mfcc_view);
-	return -EINVAL;
 }
 
 int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why, struct views **ret_views)
@@ -265,22 +238,18 @@ int views_new(const struct view_config *cfg, size_t n, const struct view_env *en
 	pthread_mutex_init(&vs->lock, NULL);
 	vs->env = *env;
 	vs->list = calloc(n ? n : 1, sizeof(*vs->list));
-	if (!vs->list)
+	vs->configs = calloc(n ? n : 1, sizeof(*vs->configs));
+	if (!vs->list || !vs->configs)
 		goto fail;
+	for (; vs->n < n; vs->n++) {
+		err = view_config_copy(&vs->configs[vs->n], &cfg[vs->n]);
+		if (err < 0)
+			goto fail;
+	}
 	for (size_t i = 0; i < n; i++) {
-		struct view_config c;
-
-		err = view_config_copy(&c, &cfg[i]);
+		err = view_new(vs, &vs->configs[i], &vs->list[i]);
 		if (err < 0)
 			goto fail;
-		if (c.type == VIEW_SAMPLES)
-			err = resolve_samples(&c, cfg, n, why);
-		if (err == 0)
-			err = view_new(&c, env, &vs->list[vs->n]);
-		view_config_done(&c);
-		if (err < 0)
-			goto fail;
-		vs->n++;
 	}
 	*ret_views = vs;
 	return 0;
@@ -293,14 +262,17 @@ void views_free(struct views *vs)
 {
 	if (!vs)
 		return;
-	for (size_t i = 0; i < vs->n; i++)
+	for (size_t i = 0; i < vs->n; i++) {
 		view_free(vs->list[i]);
+		view_config_done(&vs->configs[i]);
+	}
 	while (vs->dynamic) {
 		struct view *next = vs->dynamic->next;
 		view_free(vs->dynamic);
 		vs->dynamic = next;
 	}
 	free(vs->list);
+	free(vs->configs);
 	pthread_mutex_destroy(&vs->lock);
 	free(vs);
 }
@@ -321,7 +293,13 @@ static struct view *find_plain(struct views *vs, const char *name, size_t len)
 static int set_key(struct view_config *c, const char *key, const char *value, char *why)
 {
 	static const enum view_type parts[] = { VIEW_FRAMES, VIEW_MFCC };
-	int err = view_config_set(c, key, value, why);
+	int err;
+
+	if (c->type == VIEW_SAMPLES && (strcmp(key, "frames") == 0 || strcmp(key, "mfcc") == 0)) {
+		snprintf(why, VIEW_WHY_MAX, "%s= belongs in the configuration file", key);
+		return -EINVAL;
+	}
+	err = view_config_set(c, key, value, why);
 
 	for (size_t i = 0; err == -ENOENT && c->type == VIEW_SAMPLES && i < 2; i++) {
 		struct view_config part;
@@ -389,7 +367,7 @@ struct view *views_find(struct views *vs, const char *name, char *why)
 	}
 	if (view_config_copy(&c, &base->cfg) < 0)
 		goto out;
-	if (set_keys(&c, at + 1, why) == 0 && view_new(&c, &vs->env, &v) == 0) {
+	if (set_keys(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0) {
 		v->dynamic_name = strdup(name);
 		if (!v->dynamic_name) {
 			view_free(v);

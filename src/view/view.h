@@ -64,8 +64,8 @@ bool node_is_current(const struct node *n);
 /* The store said that the object is another one now: the next look-up asks anew. */
 void node_outdated(const struct node *n);
 
-/* All views of a configuration. Returns 0 or -errno (-EINVAL: `samples` names a
- * view that isn't there, ...) with why[VIEW_WHY_MAX]. cfg is copied. */
+/* All views of a configuration; a samples view has its frames and mfcc specs
+ * already. Returns 0 or -errno with why[VIEW_WHY_MAX]. cfg is copied. */
 int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why,
               struct views **ret_views);
 void views_free(struct views *vs);

@@ -13,8 +13,8 @@
 #define VIEW_NAME_MAX 64   /* bytes; letters, digits, '-', '_' */
 
 enum view_type { VIEW_RAW, VIEW_FRAMES, VIEW_MFCC, VIEW_INFO, VIEW_SAMPLES };
-enum view_streams { STREAMS_AUTO, STREAMS_AV, STREAMS_AUDIO, STREAMS_VIDEO };
-enum view_missing { MISSING_ZEROS, MISSING_ERROR, MISSING_SKIP };
+enum view_streams { STREAMS_AUTO, STREAMS_AV };
+enum view_missing { MISSING_ZEROS, MISSING_ERROR };
 
 struct view_config {
 	char name[VIEW_NAME_MAX + 1];
@@ -27,7 +27,7 @@ struct view_config {
 	char *frames_view;          /* section that gives `frames` */
 	char *mfcc_view;            /* section that gives `mfcc` */
 	char *path;                 /* "{split}/{label}/" + "**", NULL: first directory that is no split name */
-	char *audio;                /* "{dir}/{stem}.*" */
+	char *audio;                /* "{dir}/{stem}.*"; NULL: always the own track */
 	enum view_streams streams;
 	enum view_missing missing;
 	char **split_names;         /* NULL-terminated */

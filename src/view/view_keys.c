@@ -29,8 +29,10 @@ static const char *const preset_names[] = { "librosa", NULL };
 static const char *const presets_later[] = { "torchaudio", "kaldi", "htk", "psf", NULL };
 static const char *const sampling_names[] = { "uniform", "linspace", "keyframes", NULL };
 static const char *const samplings_later[] = { "fps", "stride", NULL };
-static const char *const streams_names[] = { "auto", "av", "audio", "video", NULL };
-static const char *const missing_names[] = { "zeros", "error", "skip", NULL };
+static const char *const streams_names[] = { "auto", "av", NULL };
+static const char *const streams_later[] = { "audio", "video", NULL };
+static const char *const missing_names[] = { "zeros", "error", NULL };
+static const char *const missing_later[] = { "skip", NULL };
 
 /* ---- what strings may be ------------------------------------------------------ */
 
@@ -85,24 +87,18 @@ static bool is_label_path(const char *s)
  * part may be a glob, so that one listing finds it. */
 static bool is_audio_pattern(const char *s)
 {
+	size_t len = strlen(s);
 	const char *base = strrchr(s, '/');
 
 	base = base ? base + 1 : s;
-	if (!strstr(base, "{stem}"))
+	if (!strstr(base, "{stem}") || len < 2 || strcmp(s + len - 2, ".*") != 0)
 		return false;
-	for (const char *p = s; *p; p++) {
-		if (*p == '*' || *p == '?' || *p == '[') {
-			if (p < base)
-				return false;
-		} else if (*p == '{') {
-			size_t len = strncmp(p, "{dir}", 5) == 0 ? 5 : strncmp(p, "{stem}", 6) == 0 ? 6 : 0;
+	for (const char *p = s; p < s + len - 1; p++) {
+		size_t name = strncmp(p, "{dir}", 5) == 0 ? 5 : strncmp(p, "{stem}", 6) == 0 ? 6 : 0;
 
-			if (len == 0)
-				return false;
-			p += len - 1;
-		} else if (*p == '}') {
+		if (name == 0 && strchr("*?[{}", *p))
 			return false;
-		}
+		p += name ? name - 1 : 0;
 	}
 	return true;
 }
@@ -271,10 +267,11 @@ static const struct key table[] = {
 	  .accepts = "directories with {label} and perhaps {split} or * among them, ending in **, such as "
 	             "{split}/{label}/**" },
 	{ .name = "audio", .kind = KEY_STRING, .where = SAMPLES, AT(audio), .check = is_audio_pattern,
-	  .accepts = "a key with {dir} and {stem} in it and wildcards only in its last part, such as "
-	             "{dir}/{stem}.*" },
-	{ .name = "streams", .kind = KEY_CHOICE, .where = SAMPLES, AT(streams), .choices = streams_names },
-	{ .name = "missing", .kind = KEY_CHOICE, .where = SAMPLES, AT(missing), .choices = missing_names },
+	  .accepts = "a key with {dir} and {stem} in it that ends in .*, such as {dir}/{stem}.*" },
+	{ .name = "streams", .kind = KEY_CHOICE, .where = SAMPLES, AT(streams), .choices = streams_names,
+	  .later = streams_later },
+	{ .name = "missing", .kind = KEY_CHOICE, .where = SAMPLES, AT(missing), .choices = missing_names,
+	  .later = missing_later },
 	{ .name = "split_names", .kind = KEY_LIST, .where = SAMPLES, AT(split_names),
 	  .check = is_directory_name, .accepts = "names of directories with blanks between them" },
 

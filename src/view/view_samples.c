@@ -100,43 +100,57 @@ static void label_answer(void *arg, int err, const char *why, const struct catal
 	ask_free(a);
 }
 
+static void audio_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects);
+
+static void ask_audio(struct ask *a, const char *token)
+{
+	const struct store_list list = { .prefix = a->audio_prefix, .delimiter = true, .token = token };
+
+	meta_list(a->view->env.meta, &list, audio_answer, a);
+}
+
 /* mfcc.npy comes from the object that the audio pattern finds, else from the
  * video's own track. */
 static void audio_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
 {
 	struct ask *a = arg;
 	struct view *v = a->view;
-	struct object *audio = a->obj;
+	struct object *audio = NULL;
 
 	if (err) {
 		a->done(a->arg, err, why, NULL, 0);
 		ask_free(a);
 		return;
 	}
-	for (size_t i = 0; i < page->n; i++) {
+	for (size_t i = 0; i < page->n && !audio; i++) {
 		const char *key = page->entries[i].name;
 
 		if (!page->entries[i].is_prefix && name_is_audio_of(a->audio_prefix, key) &&
-		    view_matches(&v->mfcc->cfg, key) && !view_matches(&v->cfg, key)) {
+		    view_matches(&v->mfcc->cfg, key) && !view_matches(&v->cfg, key))
 			audio = objects[i];
-			break;
-		}
 	}
-	node_reply_sized(v->mfcc, audio, MFCC_NPY, false, v->env.metadata_ttl_ms, a->done, a->arg);
+	if (!audio && page->next) {
+		ask_audio(a, page->next);
+		return;
+	}
+	node_reply_sized(v->mfcc, audio ? audio : a->obj, MFCC_NPY, false, v->env.metadata_ttl_ms, a->done, a->arg);
 	ask_free(a);
 }
 
 static void find_audio(struct ask *a)
 {
-	struct view *v = a->view;
-
-	a->audio_prefix = name_audio_prefix(v->cfg.audio, a->obj->key);
+	if (!a->view->cfg.audio) {
+		node_reply_sized(a->view->mfcc, a->obj, MFCC_NPY, false, a->view->env.metadata_ttl_ms, a->done, a->arg);
+		ask_free(a);
+		return;
+	}
+	a->audio_prefix = name_audio_prefix(a->view->cfg.audio, a->obj->key);
 	if (!a->audio_prefix) {
 		a->done(a->arg, -ENOMEM, "not enough memory", NULL, 0);
 		ask_free(a);
 		return;
 	}
-	meta_list(v->env.meta, &(struct store_list){ .prefix = a->audio_prefix, .delimiter = true }, audio_answer, a);
+	ask_audio(a, NULL);
 }
 
 static void root_answer(void *arg, int err, const char *why, const struct catalog_data *data)

@@ -32,13 +32,18 @@ static int check_entry(struct input *in, int stream, const AVIndexEntry *e, bool
 	return 0;
 }
 
+static bool has_palette(const AVCodecParameters *par)
+{
+	return par->bits_per_coded_sample > 0 && par->bits_per_coded_sample <= 8;
+}
+
 static int index_is_good(AVStream *st, struct input *in, bool *ret)
 {
 	int n = avformat_index_get_entries_count(st), err;
 
 	*ret = false;
-	/* DV in AVI is taken apart by the demuxer. */
-	if (n <= 0 || st->codecpar->codec_id == AV_CODEC_ID_DVVIDEO)
+	/* DV in AVI is taken apart by the demuxer; a palette comes with its packets. */
+	if (n <= 0 || st->codecpar->codec_id == AV_CODEC_ID_DVVIDEO || has_palette(st->codecpar))
 		return 0;
 	/* An index that ends early: frames dropped while recording have no entry,
 	 * but not half of them. */

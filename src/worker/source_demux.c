@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <libavcodec/packet.h>
 #include <libavformat/avformat.h>
+#include <libavutil/pixfmt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "worker/avlog.h"
 #include "worker/demux.h"
@@ -29,6 +31,8 @@ struct demux_source {
 	char extension[32];
 	AVFormatContext *format;        /* NULL: not open */
 	uint32_t next;                  /* table index of the packet that comes next, or NOWHERE */
+	uint8_t palette[AVPALETTE_SIZE];
+	bool has_palette;               /* it came with a packet: demuxers give it only once */
 };
 
 /* Can it be packet p, where p is due? Not all packets have an offset. */
@@ -44,6 +48,31 @@ static bool is_certainly(const struct table_packet *p, const AVPacket *packet)
 	return may_be(p, packet) && (p->pos == packet->pos || (p->pos < 0 && p->dts == packet->dts));
 }
 
+static void keep_palette(struct demux_source *d, const AVPacket *packet)
+{
+	size_t size = 0;
+	const uint8_t *palette = av_packet_get_side_data(packet, AV_PKT_DATA_PALETTE, &size);
+
+	if (palette && size == sizeof(d->palette)) {
+		memcpy(d->palette, palette, size);
+		d->has_palette = true;
+	}
+}
+
+/* A decoder that starts at this packet has to be told. */
+static int give_palette(const struct demux_source *d, AVPacket *packet, char *why)
+{
+	uint8_t *palette;
+
+	if (!d->has_palette || av_packet_get_side_data(packet, AV_PKT_DATA_PALETTE, NULL))
+		return 0;
+	palette = av_packet_new_side_data(packet, AV_PKT_DATA_PALETTE, sizeof(d->palette));
+	if (!palette)
+		return why_set(why, -ENOMEM, "no memory");
+	memcpy(palette, d->palette, sizeof(d->palette));
+	return 0;
+}
+
 /* The next packet of the stream. AVERROR. */
 static int next_packet(struct demux_source *d, int stream, AVPacket *packet)
 {
@@ -53,6 +82,8 @@ static int next_packet(struct demux_source *d, int stream, AVPacket *packet)
 		av_packet_unref(packet);
 		av = av_read_frame(d->format, packet);
 	} while (av >= 0 && (packet->stream_index != stream || packet->size == 0));
+	if (av >= 0)
+		keep_palette(d, packet);
 	return av;
 }
 
@@ -150,6 +181,8 @@ static int demux_read(struct source *s, const struct request_frames *r, uint32_t
 
 	if (d->next != i || !d->format) {
 		err = locate(d, r, i, packet, why);
+		if (!err)
+			err = give_palette(d, packet, why);
 	} else {
 		int av = next_packet(d, r->head->video_stream, packet);
 

@@ -60,6 +60,15 @@ def test_ls_of_a_directory_asks_for_nothing_but_its_listing(ads, proxy, mounted)
     assert len(log.of("LIST")) <= 2
 
 
+def test_ls_of_sizes_not_known_yet_probes_nothing(ads, proxy, mounted):
+    """Names alone; `ls -l` asks for each size, and that takes the probes."""
+    mount = mounted(ads, server=proxy)
+    with proxy.recording() as log:
+        assert run("ls", "-R", mount / "frames@size=native")
+    assert log.gets() == []
+    assert mount.stat("probes") == 0
+
+
 def test_an_open_does_not_list_its_directory(ads, proxy, mounted):
     mount = mounted(ads, server=proxy)
     with proxy.recording() as log:
@@ -105,29 +114,28 @@ def test_random_order_decodes_no_more_than_a_gop_a_row(ads, mounted):
 
 
 def test_32_readers_of_a_cold_row_cost_one_fetch_and_one_decode(bucket, proxy, mounted):
-    bucket.put("clip.mp4", media.numbered("train/video/moov-first.mp4"))
+    bucket.put("long.mp4", media.ten_minutes())
     mount = mounted(bucket, server=proxy)
-    path = mount / "frames@size=native/clip.mp4.npy"
-    row = 180 * 320 * 3
-    os.stat(path)                               # the probe: sizes are the object's
-    before = mount.stats()
+    path = mount / "frames@size=native/long.mp4.npy"
+    row = 144 * 256 * 3
+    os.stat(path)                               # the probe: the size is the object's
+    before = mount.idle_stats()
     with proxy.recording() as log, proxy.gate(kind="GET") as gate:
-        # Mapped pages are shared: direct reads all reach the mount.
+        # Direct reads: each one reaches the mount.
         fds = [os.open(path, os.O_RDONLY | os.O_DIRECT) for _ in range(32)]
         readers = [Reader(os.pread, fd, row, 128 + 8 * row) for fd in fds]
-        if mount.stat("block_misses") > before["block_misses"] or not readers[0].done():
-            mount.until_stat("fuse_parked_max", 2)
-        gate.release()
+        mount.until_stat("fuse_parked", 32)
+        gate.until_held(1)
         proxy.clear()
         rows = [reader.finish() for reader in readers]
         for fd in fds:
             os.close(fd)
     after = mount.idle_stats()
-    assert len(set(rows)) == 1
-    assert after["frames_decoded"] - before["frames_decoded"] <= 25
+    assert len(set(rows)) == 1 and len(rows[0]) == row
     assert after["decode_jobs"] - before["decode_jobs"] == 1
-    spans = [r.range for r in log.gets("clip.mp4")]
-    assert len(spans) == len(set(spans))
+    assert after["frames_decoded"] - before["frames_decoded"] <= 25
+    spans = [r.range for r in log.gets("long.mp4")]
+    assert spans and len(spans) == len(set(spans))
 
 
 def test_32_readers_of_a_cold_object_fetch_its_bytes_once(bucket, proxy, mounted):

@@ -506,18 +506,19 @@ static void views_are_those_of_the_file_in_its_order(void **state)
 	config_done(&c);
 }
 
-static void samples_need_the_views_they_use(void **state)
+static void samples_need_the_views_they_name(void **state)
 {
 	struct config c;
 
 	(void)state;
-	ini_fails("[view samples]\n[view mfcc]\n",
-	          "x.ini:1: [view samples] frames = frames: there is no [view frames] of type frames");
+	ini_fails("[view samples]\nframes = small\n[view mfcc]\n",
+	          "x.ini:1: [view samples] frames = small: there is no [view small] of type frames");
 	ini_fails("[view frames]\n\n[view samples]\nmfcc = frames\n",
 	          "x.ini:3: [view samples] mfcc = frames: there is no [view frames] of type mfcc");
-	c = ini_ok("[view samples]\nstreams = audio\n[view mfcc]\n");
-	config_done(&c);
-	c = ini_ok("[view samples]\nstreams = video\n[view frames]\n");
+	/* The standard ones need no section. */
+	c = ini_ok("[view samples]\n");
+	assert_int_equal(c.views[0].frames.num_frames, 16);
+	assert_int_equal(c.views[0].mfcc.n_mfcc, 20);
 	config_done(&c);
 }
 
@@ -672,7 +673,7 @@ int main(void)
 		cmocka_unit_test(options_of_mount_are_passed_on_or_ignored),
 		cmocka_unit_test(a_file_sets_the_mount_and_o_wins),
 		cmocka_unit_test(views_are_those_of_the_file_in_its_order),
-		cmocka_unit_test(samples_need_the_views_they_use),
+		cmocka_unit_test(samples_need_the_views_they_name),
 		cmocka_unit_test(a_wrong_file_is_told_by_line_and_key),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_told),
 		cmocka_unit_test(there_are_at_most_64_views),

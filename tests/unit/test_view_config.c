@@ -466,23 +466,19 @@ static void samples_keys_reach_their_fields(void **state)
 	set_ok(&v, "frames", "small");
 	set_ok(&v, "mfcc", "speech_16k");
 	set_ok(&v, "path", "{split}/{label}/**");
-	set_ok(&v, "audio", "audio/{stem}.wav");
+	set_ok(&v, "audio", "audio/{stem}.*");
 	set_ok(&v, "streams", "av");
-	set_ok(&v, "missing", "skip");
+	set_ok(&v, "missing", "error");
 	set_ok(&v, "split_names", "a b");
 	assert_string_equal(v.frames_view, "small");
 	assert_string_equal(v.mfcc_view, "speech_16k");
 	assert_string_equal(v.path, "{split}/{label}/**");
-	assert_string_equal(v.audio, "audio/{stem}.wav");
+	assert_string_equal(v.audio, "audio/{stem}.*");
 	assert_int_equal(v.streams, STREAMS_AV);
-	assert_int_equal(v.missing, MISSING_SKIP);
-	assert_string_equal(v.split_names[1], "b");
-	set_ok(&v, "streams", "audio");
-	assert_int_equal(v.streams, STREAMS_AUDIO);
-	set_ok(&v, "streams", "video");
-	assert_int_equal(v.streams, STREAMS_VIDEO);
-	set_ok(&v, "missing", "error");
 	assert_int_equal(v.missing, MISSING_ERROR);
+	assert_string_equal(v.split_names[1], "b");
+	set_ok(&v, "missing", "zeros");
+	assert_int_equal(v.missing, MISSING_ZEROS);
 	set_ok(&v, "path", "");
 	assert_null(v.path);
 	set_ok(&v, "audio", "");
@@ -500,8 +496,8 @@ static void samples_keys_refuse_nonsense(void **state)
 	set_fails(&v, "frames", "", -EINVAL, "frames = : must be the name of a view of type frames");
 	set_fails(&v, "frames", "a b", -EINVAL, "frames = a b: must be the name of a view of type frames");
 	set_fails(&v, "mfcc", "m@x=1", -EINVAL, "mfcc = m@x=1: must be the name of a view of type mfcc");
-	set_fails(&v, "streams", "both", -EINVAL, "streams = both: must be auto, av, audio or video");
-	set_fails(&v, "missing", "drop", -EINVAL, "missing = drop: must be zeros, error or skip");
+	set_fails(&v, "streams", "both", -EINVAL, "streams = both: must be auto or av");
+	set_fails(&v, "missing", "drop", -EINVAL, "missing = drop: must be zeros or error");
 	set_fails(&v, "split_names", "train a/b", -EINVAL,
 	          "split_names = train a/b: must be names of directories with blanks between them");
 	view_config_done(&v);
@@ -532,9 +528,10 @@ static void a_path_has_one_label_and_ends_in_stars(void **state)
 
 static void an_audio_pattern_is_found_by_one_listing(void **state)
 {
-	static const char *const good[] = { "{dir}/{stem}.*", "{stem}.wav", "{dir}/sound/{stem}.m?a",
-		                            "audio/{dir}/x-{stem}.[mw]*" };
-	static const char *const bad[] = { "{dir}/*.wav", "*/{stem}.wav", "{dir}/{name}.wav", "{stem",
+	static const char *const good[] = { "{dir}/{stem}.*", "{stem}.*", "{dir}/sound/{stem}.*",
+		                            "audio/{dir}/x-{stem}.*" };
+	static const char *const bad[] = { "{dir}/*.*", "{stem}.wav", "*/{stem}.*", "{dir}/{name}.*",
+		                           "{stem}.m?.*", "{stem",
 		                           "{stem}}", "{dir}" };
 	struct view_config v = make(VIEW_SAMPLES);
 	char expected[256];
@@ -544,8 +541,8 @@ static void an_audio_pattern_is_found_by_one_listing(void **state)
 		set_ok(&v, "audio", good[i]);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(expected, sizeof(expected),
-		         "audio = %s: must be a key with {dir} and {stem} in it and wildcards only in its "
-		         "last part, such as {dir}/{stem}.*",
+		         "audio = %s: must be a key with {dir} and {stem} in it that ends in .*, such as "
+		         "{dir}/{stem}.*",
 		         bad[i]);
 		set_fails(&v, "audio", bad[i], -EINVAL, expected);
 	}

@@ -25,7 +25,7 @@ from worker_driver import (CONTIGUOUS, CROP, EBADMSG, EIO, HIDDEN, INTRA_ONLY, K
 # Where swscale's versions differ (newer ones also convert interlaced frames field by
 # field): compared with the installed ffmpeg, which is of the same version as the
 # worker, instead of PyAV's own.
-BY_FFMPEG = {"interlaced.mp4", "ten_bit.mp4", "odd_size.mp4", "odd_size.webm", "odd_size.avi", "prores.mov"}
+BY_FFMPEG = {"palette.avi", "interlaced.mp4", "ten_bit.mp4", "odd_size.mp4", "odd_size.webm", "odd_size.avi", "prores.mov"}
 
 
 @pytest.fixture(scope="session")
@@ -188,7 +188,8 @@ def test_one_frame_in_several_rows(folder):
             np.testing.assert_array_equal(q, reference.pixels[-1])
 
 
-@pytest.mark.parametrize("name", ["moovlast.mp4", "rotated.mp4", "even_size.mp4", "odd_size.webm", "ten_bit.mp4"])
+@pytest.mark.parametrize("name", ["moovlast.mp4", "rotated.mp4", "even_size.mp4", "odd_size.webm", "ten_bit.mp4",
+                                  "wide.mp4", "tall.mp4"])
 @pytest.mark.parametrize("size", [(224, 224), (112, 160), (300, 500)])
 def test_rows_are_pillows_resize_of_the_native_frame(folder, name, size):
     worker, reference = opened(folder, name)
@@ -239,6 +240,48 @@ def test_head_describes_the_streams(folder):
         assert abs(video["duration_us"] - 2_000_000) < 50_000
 
 
+def test_the_decoder_knows_the_size_better_than_the_container(folder, tmp_path):
+    data = bytearray(make(folder, "moovlast.mp4", CLIPS).read_bytes())
+    at = data.index(b"avc1", data.index(b"stsd")) + 28
+    assert data[at : at + 4] == bytes([1, 64, 0, 240])
+    data[at : at + 4] = bytes([2, 0, 1, 0])
+    path = tmp_path / "lies.mp4"
+    path.write_bytes(data)
+    _, reference = opened(folder, "moovlast.mp4")
+    with Worker(path) as worker:
+        worker.probe()
+        assert (worker.table["width"], worker.table["height"]) == (320, 240)
+        np.testing.assert_array_equal(worker.fetch([worker.shown()[7]])[0], reference.pixels[7])
+
+
+@pytest.mark.parametrize("name", ["mpeg4.avi", "mjpeg.avi"])
+def test_avi_without_an_index_is_read_whole(folder, tmp_path, name):
+    data = make(folder, name, CLIPS).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(data.replace(b"idx1", b"JUNK"))
+    _, reference = opened(folder, name)
+    with Worker(path) as worker:
+        assert worker.probe()["err"] == 0
+        assert worker.table["flags"] & WHOLE
+        check(worker, reference, wanted_frames(worker, reference), [3, 17, 40])
+
+
+def test_avi_with_a_wrong_index_is_read_whole(folder, tmp_path):
+    data = bytearray(make(folder, "mjpeg.avi", CLIPS).read_bytes())
+    at = data.rindex(b"idx1") + 8
+    while at < len(data):
+        offset = int.from_bytes(data[at + 8 : at + 12], "little") + 6
+        data[at + 8 : at + 12] = offset.to_bytes(4, "little")
+        at += 16
+    path = tmp_path / "wrong.avi"
+    path.write_bytes(data)
+    _, reference = opened(folder, "mjpeg.avi")
+    with Worker(path) as worker:
+        answer = worker.probe()
+        assert answer["err"] == 0, answer
+        check(worker, reference, wanted_frames(worker, reference), [0, 25, 49])
+
+
 def test_rotation_swaps_the_sides(folder):
     for name, rotation, size in [("rotated.mp4", 90, (240, 320)), ("upside_down.mp4", 180, (320, 240))]:
         with Worker(make(folder, name, CLIPS)) as worker:
@@ -253,6 +296,12 @@ def test_frames_outside_the_edit_list_are_hidden(folder):
         worker.probe()
         hidden = [p for p in worker.packets if p.flags & HIDDEN]
         assert hidden and all(p.pts < 0 for p in hidden)
+
+
+def test_frames_that_are_never_shown_are_hidden(folder):
+    with Worker(make(folder, "vp8_altref.webm", CLIPS)) as worker:
+        worker.probe()
+        assert len(worker.shown()) == 50 < len(worker.packets)
 
 
 def test_one_clip_has_the_same_durations_in_every_container(folder):
@@ -305,6 +354,35 @@ def test_what_the_store_says_is_passed_on(folder, name, want):
     with Worker(make(folder, name, CLIPS), fail_want=want) as worker:
         answer = worker.probe()
         assert answer["wants"] < want or answer["err"] == -EIO
+
+
+def worker_status(worker):
+    """Lines of /proc/PID/status of the worker that worker_tool has started."""
+    tool = worker.process.pid
+    with open(f"/proc/{tool}/task/{tool}/children") as f:
+        pid = f.read().split()[0]
+    with open(f"/proc/{pid}/status") as f:
+        return pid, dict(line.rstrip("\n").split(":\t", 1) for line in f)
+
+
+def test_it_takes_its_rights_away(folder):
+    with Worker(make(folder, "moovlast.mp4", CLIPS)) as worker:
+        worker.probe()
+        pid, status = worker_status(worker)
+        assert status["NoNewPrivs"] == "1"
+        if os.geteuid() == 0:
+            assert sorted(map(int, os.listdir(f"/proc/{pid}/fd"))) == [0, 1, 2, 3, 4]
+            with open(f"/proc/{pid}/limits") as f:
+                limits = {line[:26].strip(): line[26:].split()[:2] for line in f}
+            assert limits["Max core file size"] == ["0", "0"]
+            assert limits["Max open files"] == ["16", "16"]
+
+
+@pytest.mark.parametrize("args", [["-V"], ["--help"], []])
+def test_started_by_hand_it_says_what_it_is(args):
+    p = subprocess.run([os.environ["WORKER"], *args], capture_output=True, text=True)
+    assert p.returncode == 2 and not p.stdout
+    assert "s3samplefs" in p.stderr and p.stderr.count("\n") == 1
 
 
 def test_no_video_is_a_table_without_packets(folder):

@@ -41,6 +41,8 @@ CLIPS = {
     "vp9.webm": made(*VP9),
     "vp8.webm": made("-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "10", "-deadline", "good",
                      "-cpu-used", "5", "-g", "12", "-c:a", "libvorbis"),
+    "vp8_altref.webm": made("-c:v", "libvpx", "-auto-alt-ref", "1", "-lag-in-frames", "25", "-arnr-maxframes", "7",
+                            "-b:v", "300k", sound=False),
     "hevc.mp4": made(*X265, "log-level=error:keyint=12:open-gop=0:bframes=3", "-tag:v", "hvc1"),
     "hevc_open.mp4": made(*X265, "log-level=error:keyint=12:open-gop=1:bframes=4:b-pyramid=1"),
     "hevc.mkv": made(*X265, "log-level=error:keyint=12:open-gop=1:bframes=4"),
@@ -58,6 +60,9 @@ CLIPS = {
     "ten_bit.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-g", "12", "-c:a", "aac"),
     "full_range.mp4": made("-vf", "scale=out_range=pc", "-color_range", "pc", *X264),
     "bt709.mp4": made("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", *X264),
+    "wide.mp4": made("-vf", "scale=1000:202", *X264),
+    "tall.mp4": made("-vf", "scale=202:600", *X264),
+    "palette.avi": made("-vf", "scale=100:60", "-c:v", "rawvideo", "-pix_fmt", "pal8", sound=False),
     "even_size.mp4": made("-vf", "scale=330:186", *X264),
     "odd_size.mp4": made("-vf", "scale=333:187", "-c:v", "libx264", "-pix_fmt", "yuv444p", "-g", "12", "-c:a", "aac"),
     "odd_size.webm": made("-vf", "scale=333:187", *VP9),
@@ -71,6 +76,9 @@ CLIPS = {
     "av1.mp4": made("-c:v", "libsvtav1", "-preset", "12", "-g", "12", "-c:a", "aac"),
     "av1.mkv": from_clip("av1.mp4"),
 }
+
+# Frames that are never shown only come out of a second pass.
+TWO_PASSES = {"vp8_altref.webm"}
 
 # Longer and larger, for what is fetched: megabytes of noise, whose index is small.
 LARGE = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=8,noise=alls=30:allf=t", *X264, "-qp", "30"]
@@ -93,6 +101,8 @@ def make(folder, name, clips):
         for a in args:
             if a in clips:
                 make(folder, a, clips)
-        command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-nostdin", *args, "-threads", "1", name]
-        subprocess.run(command, cwd=folder, check=True, stderr=subprocess.PIPE)
+        command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-nostdin", *args, "-threads", "1"]
+        passes = [["-pass", "1", "-f", "null", "-"], ["-pass", "2", name]] if name in TWO_PASSES else [[name]]
+        for end in passes:
+            subprocess.run(command + end, cwd=folder, check=True, stderr=subprocess.PIPE)
     return path
