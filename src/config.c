@@ -92,6 +92,8 @@ static int read_command_line(struct command_line *l, int argc, char *const *argv
 		}
 	}
 	buf_puts(&l->options, "");
+	if (buf_error(&l->options) == -ENOMEM)
+		return config_no_memory(why);
 	if (buf_error(&l->options)) {
 		snprintf(why, CONFIG_WHY_MAX, "-o: the options are too long");
 		return -1;

@@ -166,6 +166,8 @@ static int second_pass(void *arg, const struct ini_item *item)
 		err = keys_set(&config_keys, WHERE_MOUNT, r->config, item->key, item->value, sentence,
 		               sizeof(sentence));
 	}
+	if (err == -ENOMEM)
+		return err;
 	return err ? fail(r, item->line, item->section, sentence) : 0;
 }
 
@@ -200,6 +202,8 @@ static int read_file(const char *path, struct buf *out, char *why)
 	else if (buf_error(out))
 		err = -buf_error(out);
 	fclose(f);
+	if (err == ENOMEM)
+		return config_no_memory(why);
 	if (err)
 		snprintf(why, CONFIG_WHY_MAX, "%.700s: %s", path,
 		         err == EMSGSIZE ? "larger than 1 MiB, which no configuration is" : strerror(err));
@@ -234,7 +238,7 @@ int config_file(struct config *c, const char *path, char *why)
 	if (!c->views)
 		c->views = calloc(CONFIG_VIEWS_MAX, sizeof(*c->views));
 	if (!r || !c->views) {
-		snprintf(why, CONFIG_WHY_MAX, "out of memory");
+		config_no_memory(why);
 		goto done;
 	}
 	r->config = c;
@@ -245,7 +249,7 @@ int config_file(struct config *c, const char *path, char *why)
 		goto done;
 	err = read_text(r, &text);
 	if (err == -ENOMEM)
-		snprintf(why, CONFIG_WHY_MAX, "out of memory");
+		config_no_memory(why);
 done:
 	buf_done(&text);
 	free(r);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "config_parts.h"
@@ -78,3 +79,9 @@ static const struct key table[] = {
 };
 
 const struct keys config_keys = { table, sizeof(table) / sizeof(table[0]) };
+
+int config_no_memory(char *why)
+{
+	snprintf(why, CONFIG_WHY_MAX, "out of memory");
+	return -1;
+}

@@ -60,12 +60,14 @@ static void add_fuse_option(struct buf *out, const char *name, const char *value
 static int set_mount_key(struct config *c, const char *name, const char *value, char *why)
 {
 	char reason[CONFIG_WHY_MAX - 8];
+	int err = keys_set(&config_keys, WHERE_MOUNT | WHERE_OPTION | WHERE_FUSE, c, name, value, reason,
+	                   sizeof(reason));
 
-	if (keys_set(&config_keys, WHERE_MOUNT | WHERE_OPTION | WHERE_FUSE, c, name, value, reason,
-	             sizeof(reason)) == 0)
-		return 0;
-	snprintf(why, CONFIG_WHY_MAX, "-o %s", reason);
-	return -1;
+	if (err == -ENOMEM)
+		return config_no_memory(why);
+	if (err)
+		snprintf(why, CONFIG_WHY_MAX, "-o %s", reason);
+	return err ? -1 : 0;
 }
 
 int config_options_file(const char *options, char **ret_path, char *why)
@@ -95,41 +97,52 @@ int config_options_file(const char *options, char **ret_path, char *why)
 	goto done;
 
 out_of_memory:
-	snprintf(why, CONFIG_WHY_MAX, "out of memory");
+	config_no_memory(why);
 done:
 	free(path);
 	free(copy);
 	return r;
 }
 
+static int set_option(struct config *c, char *option, struct buf *fuse, char *why)
+{
+	char *value = strchr(option, '=');
+	unsigned where;
+
+	if (value)
+		*value++ = '\0';
+	where = where_is(option);
+	if (!*option || where == WHERE_IGNORED || where == WHERE_OPTION)
+		return 0;
+	if (where != WHERE_FUSE)
+		return set_mount_key(c, option, value, why);
+	add_fuse_option(fuse, option, value);
+	return 0;
+}
+
+static int take_fuse_options(struct config *c, struct buf *fuse, char *why)
+{
+	if (buf_error(fuse) == -EMSGSIZE) {
+		snprintf(why, CONFIG_WHY_MAX, "-o: the options for libfuse are too long");
+		return -1;
+	}
+	c->fuse_options = buf_take(fuse);
+	return c->fuse_options ? 0 : config_no_memory(why);
+}
+
 int config_options(struct config *c, const char *options, char *why)
 {
 	char *copy = strdup(options), *rest = copy, *option;
 	struct buf fuse;
-	int r = copy ? 0 : -1;
+	int r = 0;
 
-	buf_init(&fuse, FUSE_OPTIONS_MAX);
-	while (r == 0 && (option = next_option(&rest))) {
-		char *value = strchr(option, '=');
-		unsigned where;
-
-		if (value)
-			*value++ = '\0';
-		where = where_is(option);
-		if (where == WHERE_FUSE)
-			add_fuse_option(&fuse, option, value);
-		else if (*option && where != WHERE_IGNORED && where != WHERE_OPTION)
-			r = set_mount_key(c, option, value, why);
-	}
-	if (r == 0 && fuse.len > 0) {
-		free(c->fuse_options);
-		c->fuse_options = buf_take(&fuse);
-		r = c->fuse_options ? 0 : -1;
-		if (r < 0)
-			snprintf(why, CONFIG_WHY_MAX, "-o: the options for libfuse are too long");
-	}
 	if (!copy)
-		snprintf(why, CONFIG_WHY_MAX, "out of memory");
+		return config_no_memory(why);
+	buf_init(&fuse, FUSE_OPTIONS_MAX);
+	while (r == 0 && (option = next_option(&rest)))
+		r = set_option(c, option, &fuse, why);
+	if (r == 0 && (fuse.len > 0 || buf_error(&fuse)))
+		r = take_fuse_options(c, &fuse, why);
 	buf_done(&fuse);
 	free(copy);
 	return r;

@@ -18,6 +18,9 @@ enum config_where {
 /* For struct config. Rows other than WHERE_MOUNT have no field. */
 extern const struct keys config_keys;
 
+/* "out of memory" and -1. */
+int config_no_memory(char *why);
+
 /* source, mountpoint: as the user wrote them. */
 int config_source(struct config *c, const char *source, char *why);
 int config_mountpoint(struct config *c, const char *mountpoint, char *why);

@@ -69,10 +69,8 @@ static int s3_source(struct config *c, const char *name, char *why)
 	}
 	c->bucket = strndup(name, len);
 	c->prefix = prefix_of(prefix);
-	if (!c->bucket || !c->prefix) {
-		snprintf(why, CONFIG_WHY_MAX, "out of memory");
-		return -1;
-	}
+	if (!c->bucket || !c->prefix)
+		return config_no_memory(why);
 	fault = bucket_fault(c->bucket);
 	if (fault) {
 		snprintf(why, CONFIG_WHY_MAX, "s3://%.80s: %s", c->bucket, fault);
@@ -105,10 +103,8 @@ static int dir_source(struct config *c, const char *path, char *why)
 int config_source(struct config *c, const char *source, char *why)
 {
 	c->source = strdup(source);
-	if (!c->source) {
-		snprintf(why, CONFIG_WHY_MAX, "out of memory");
-		return -1;
-	}
+	if (!c->source)
+		return config_no_memory(why);
 	if (strncmp(source, "s3://", 5) == 0)
 		return s3_source(c, source + 5, why);
 	if (strncmp(source, "dir:", 4) == 0)

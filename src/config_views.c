@@ -20,10 +20,8 @@ int config_default_views(struct config *c, char *why)
 			break;
 		c->n_views++;
 	}
-	if (c->n_views < n) {
-		snprintf(why, CONFIG_WHY_MAX, "out of memory");
-		return -1;
-	}
+	if (c->n_views < n)
+		return config_no_memory(why);
 	for (size_t i = 0; i < n; i++) {
 		if (config_resolve_view(c, i, why))
 			return -1;

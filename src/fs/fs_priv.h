@@ -19,7 +19,18 @@ struct fsys {
 
 	pthread_mutex_t lock;
 	struct op *ops;            /* lock; requests that wait for an answer */
+	struct opened *opened;     /* lock; what the kernel hasn't released */
 };
+
+/* ---- op.c: an open file or directory, embedded in it. Of what is still open when
+ * the session ends the kernel sends no release: fsys_free closes it. */
+struct opened {
+	struct opened *prev, *next;         /* fsys.lock */
+	void (*close)(struct opened *o);
+};
+
+void opened_add(struct fsys *fs, struct opened *o);
+void opened_remove(struct fsys *fs, struct opened *o);
 
 /* ---- op.c: a request that may have to wait.
  *
@@ -66,6 +77,7 @@ void control_text(struct fsys *fs, int control, struct buf *out);
 
 /* ---- ops_*.c: the operations. */
 struct handle {
+	struct opened opened;      /* first: it is cast back */
 	struct view_file *file;    /* a view's file */
 	struct blob *text;         /* a control file, as it was when opened */
 	struct inode *inode;

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/table.h"
 #include "fs/fs_priv.h"
 
 struct fsys *fsys_new(const struct fsys_options *o)
@@ -33,8 +34,12 @@ struct fsys *fsys_new(const struct fsys_options *o)
 
 void fsys_free(struct fsys *fs)
 {
+	struct opened *o, *next;
+
 	if (!fs)
 		return;
+	DL_FOREACH_SAFE(fs->opened, o, next)
+		o->close(o);
 	inodes_free(fs->inodes);
 	failures_free(fs->failures);
 	pthread_mutex_destroy(&fs->lock);

@@ -29,6 +29,20 @@ int errno_for_user(int err)
 	}
 }
 
+void opened_add(struct fsys *fs, struct opened *o)
+{
+	pthread_mutex_lock(&fs->lock);
+	DL_APPEND(fs->opened, o);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+void opened_remove(struct fsys *fs, struct opened *o)
+{
+	pthread_mutex_lock(&fs->lock);
+	DL_DELETE(fs->opened, o);
+	pthread_mutex_unlock(&fs->lock);
+}
+
 bool op_claim(struct op *op)
 {
 	return !atomic_exchange(&op->claimed, true);

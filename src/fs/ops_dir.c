@@ -18,6 +18,7 @@
 #define FIRST 2u   /* place of the first entry after "." and ".." */
 
 struct dir {
+	struct opened opened;      /* first: it is cast back */
 	_Atomic unsigned refs;
 	struct inode *inode;
 
@@ -44,6 +45,11 @@ static void dir_unref(struct dir *d)
 	free(d);
 }
 
+static void dir_close(struct opened *o)
+{
+	dir_unref((struct dir *)(void *)o);
+}
+
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct op *op = op_new(req, ino, false);
@@ -61,15 +67,22 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	atomic_fetch_add(&op->inode->refs, 1);
 	d->inode = op->inode;
 	fi->fh = (uintptr_t)d;
-	if (!op_claim(op) || fuse_reply_open(req, fi) != 0)
+	d->opened.close = dir_close;
+	opened_add(op->fs, &d->opened);    /* before the reply: a release may follow at once */
+	if (!op_claim(op) || fuse_reply_open(req, fi) != 0) {
+		opened_remove(op->fs, &d->opened);
 		dir_unref(d);
+	}
 	op_free(op);
 }
 
 void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct dir *d = (struct dir *)(uintptr_t)fi->fh;
+
 	(void)ino;
-	dir_unref((struct dir *)(uintptr_t)fi->fh);
+	opened_remove(fuse_req_userdata(req), &d->opened);
+	dir_unref(d);
 	fuse_reply_err(req, 0);
 }
 

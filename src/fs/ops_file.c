@@ -154,6 +154,11 @@ static void handle_free(struct handle *h)
 	free(h);
 }
 
+static void handle_close(struct opened *o)
+{
+	handle_free((struct handle *)(void *)o);
+}
+
 static int open_control(struct fsys *fs, struct handle *h)
 {
 	struct buf text;
@@ -200,6 +205,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct op *op;
 	struct handle *h;
 	const char *why;
+	bool told = false;
 	int err;
 
 	if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC) {
@@ -224,20 +230,26 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fi->direct_io = h->text != NULL;
 	fi->keep_cache = h->text == NULL;  /* pages belong to one version */
 	fi->noflush = 1;
-	if (!op_claim(op)) {
-		handle_free(h);
-	} else {
+	h->opened.close = handle_close;
+	opened_add(op->fs, &h->opened);    /* before the reply: a release may follow at once */
+	if (op_claim(op)) {
 		fuse_req_interrupt_func(op->req, NULL, NULL);
-		if (fuse_reply_open(op->req, fi) != 0)
-			handle_free(h);
+		told = fuse_reply_open(op->req, fi) == 0;
+	}
+	if (!told) {
+		opened_remove(op->fs, &h->opened);
+		handle_free(h);
 	}
 	op_free(op);
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct handle *h = (struct handle *)(uintptr_t)fi->fh;
+
 	(void)ino;
-	handle_free((struct handle *)(uintptr_t)fi->fh);
+	opened_remove(fuse_req_userdata(req), &h->opened);
+	handle_free(h);
 	fuse_reply_err(req, 0);
 }
 
@@ -290,9 +302,12 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	struct op *op;
 
 	if (h->text) {
-		size_t len = blob_len(h->text), at = off < (off_t)len ? (size_t)off : len;
+		/* Of our own: once the kernel has the reply it may release the handle. */
+		struct blob *text = blob_ref(h->text);
+		size_t len = blob_len(text), at = off < (off_t)len ? (size_t)off : len;
 
-		fuse_reply_buf(req, (const char *)blob_data(h->text) + at, size < len - at ? size : len - at);
+		fuse_reply_buf(req, (const char *)blob_data(text) + at, size < len - at ? size : len - at);
+		blob_unref(text);
 		return;
 	}
 	/* The kernel doesn't tell us of interrupts of page-cache reads. */

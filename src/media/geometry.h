@@ -15,7 +15,7 @@
  * (pad_top, pad_left) of the row; the rest of the row is black. All pixels. */
 struct geometry {
 	uint32_t row_height, row_width;
-	uint32_t resized_height, resized_width;     /* may be far above SPEC_SIDE_MAX: never allocate it */
+	uint32_t resized_height, resized_width;     /* may be far above SPEC_SIDE_MAX */
 	uint32_t crop_top, crop_left;
 	uint32_t region_height, region_width;
 	uint32_t pad_top, pad_left;

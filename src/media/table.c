@@ -10,10 +10,6 @@
 
 #define WHY_SIZE 256
 
-/* So that differences of two timestamps, and sums of one and a duration, can't
- * overflow in whatever is planned from them. */
-#define TIME_MAX (INT64_C(1) << 60)
-
 /* A packet can't be larger than what av_new_packet would allocate. */
 #define PACKET_SIZE_MAX (1u << 30)
 
@@ -52,10 +48,11 @@ static int check_streams(const struct table_head *h, char *why)
 
 		if (!s->type || !strchr("vas?", s->type) || (s->selected != 0 && s->selected != 1))
 			return refuse(why, "table: stream %u is of no known type", i);
-		if (!is_text(s->codec, sizeof(s->codec)) || !is_text(s->detail, sizeof(s->detail)) ||
+		if (!is_text(s->codec, sizeof(s->codec)) ||
+		    !is_text(s->detail, sizeof(s->detail)) ||
 		    !is_text(s->language, sizeof(s->language)))
 			return refuse(why, "table: stream %u has a name that isn't text", i);
-		if (s->duration_us < 0 || s->duration_us > TIME_MAX)
+		if (s->duration_us < 0 || s->duration_us > TABLE_PTS_MAX)
 			return refuse(why, "table: stream %u has an impossible duration", i);
 	}
 	return 0;
@@ -80,7 +77,8 @@ static int check_video(const struct table_head *h, char *why)
 	if (h->rotation != 0 && h->rotation != 90 && h->rotation != 180 && h->rotation != 270)
 		return refuse(why, "table: a rotation of %u degrees", h->rotation);
 	if (h->time_base_num <= 0 || h->time_base_den <= 0)
-		return refuse(why, "table: a time base of %d/%d", h->time_base_num, h->time_base_den);
+		return refuse(why, "table: a time base of %d/%d", h->time_base_num,
+		              h->time_base_den);
 	return 0;
 }
 
@@ -105,14 +103,15 @@ static int check_head(const struct table_head *h, size_t len, uint64_t object_si
 	    !is_stream_index(h->audio_stream, h->n_streams))
 		return refuse(why, "table: a stream that isn't there");
 	if ((h->avg_rate_num == 0) != (h->avg_rate_den == 0))
-		return refuse(why, "table: a frame rate of %u/%u", h->avg_rate_num, h->avg_rate_den);
+		return refuse(why, "table: a frame rate of %u/%u", h->avg_rate_num,
+		              h->avg_rate_den);
 	err = check_streams(h, why);
 	return err ? err : check_video(h, why);
 }
 
 static bool is_time(int64_t t)
 {
-	return t == TABLE_NOPTS || (t >= -TIME_MAX && t <= TIME_MAX);
+	return t == TABLE_NOPTS || (t >= -TABLE_PTS_MAX && t <= TABLE_PTS_MAX);
 }
 
 /* Where the packet's bytes are: exactly known if it may be fed by them, else at
@@ -133,14 +132,16 @@ static int check_packets(const struct table_head *h, char *why)
 	for (uint32_t i = 0; i < h->n_packets; i++) {
 		if (p[i].flags & ~(uint32_t)KNOWN_PACKET_FLAGS)
 			return refuse(why, "table: packet %u has unknown flags", i);
-		if (!is_time(p[i].pts) || !is_time(p[i].dts) || p[i].duration < 0 || p[i].duration > TIME_MAX)
+		if (!is_time(p[i].pts) || !is_time(p[i].dts) || p[i].duration < 0 ||
+		    p[i].duration > TABLE_PTS_MAX)
 			return refuse(why, "table: packet %u has an impossible time", i);
 		if (p[i].size > PACKET_SIZE_MAX || !is_inside(&p[i], h))
 			return refuse(why, "table: packet %u lies outside of the object", i);
 		without_pts += p[i].pts == TABLE_NOPTS;
 	}
 	if (without_pts && without_pts != h->n_packets)
-		return refuse(why, "table: %u of %u packets have no pts", without_pts, h->n_packets);
+		return refuse(why, "table: %u of %u packets have no pts", without_pts,
+		              h->n_packets);
 	return 0;
 }
 

@@ -79,7 +79,8 @@ int codecpar_unpack(const uint8_t *data, size_t len, AVCodecParameters **ret)
 	if (len < sizeof(p))
 		return -EBADMSG;
 	memcpy(&p, data, sizeof(p));
-	if (p.magic != MAGIC || p.extradata_size != len - sizeof(p) || p.extradata_size > INT32_MAX / 2)
+	if (p.magic != MAGIC || p.extradata_size != len - sizeof(p) ||
+	    p.extradata_size > INT32_MAX / 2)
 		return -EBADMSG;
 	par = avcodec_parameters_alloc();
 	if (!par)

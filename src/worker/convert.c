@@ -50,7 +50,8 @@ void convert_free(struct convert *c)
  * alone where they don't fit. */
 static int image_reserve(struct image *image, uint32_t height, uint32_t width)
 {
-	size_t stride = FFALIGN((size_t)width * 3 + CUT_ALIGN, 64), size = stride * height + RESIZE_OVERREAD;
+	size_t stride = FFALIGN((size_t)width * 3 + CUT_ALIGN, 64);
+	size_t size = stride * height + RESIZE_OVERREAD;
 
 	if (size > image->size) {
 		av_freep(&image->pixels);
@@ -102,8 +103,8 @@ static int reserve_scaler(struct convert *c, const AVFrame *frame, struct resize
 	if (!c->scaler)
 		return -EBADMSG;
 	/* Fails where the source is RGB already, which has no matrix. */
-	sws_setColorspaceDetails(c->scaler, table, key.full_range, sws_getCoefficients(SWS_CS_DEFAULT),
-	                         0, 0, 1 << 16, 1 << 16);
+	sws_setColorspaceDetails(c->scaler, table, key.full_range,
+	                         sws_getCoefficients(SWS_CS_DEFAULT), 0, 0, 1 << 16, 1 << 16);
 	c->key = key;
 	return 0;
 }

@@ -1,6 +1,5 @@
 /* job_frames: rows out of packets. */
 #include <errno.h>
-#include <inttypes.h>
 #include <libavutil/frame.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -61,7 +60,8 @@ static int reserve_scaling(const struct frames_job *j)
 		return 0;
 	resize_free(kept.resize);
 	kept.resize = NULL;
-	err = resize_new(h->src_height, h->src_width, &j->r.geometry, resize_kernels_best(), &kept.resize);
+	err = resize_new(h->src_height, h->src_width, &j->r.geometry, resize_kernels_best(),
+	                 &kept.resize);
 	if (err)
 		return why_set(j->why, err, "no memory to resize");
 	kept.geometry = j->r.geometry;
@@ -76,7 +76,8 @@ static int reserve_session(const struct frames_job *j, bool *ret_fresh)
 {
 	char extension[sizeof(j->job->extension) + 1] = "";
 
-	if (!j->job->session || kept.number != j->job->session || kept.object_size != j->job->object_size)
+	if (!j->job->session || kept.number != j->job->session ||
+	    kept.object_size != j->job->object_size)
 		job_frames_reset();
 	kept.number = j->job->session;
 	kept.object_size = j->job->object_size;
@@ -95,12 +96,12 @@ static void announce(const struct frames_job *j)
 {
 	const struct proto_frames *h = j->r.head;
 	uint64_t start = UINT64_MAX, end = 0;
-	uint32_t more = h->drain ? 0 : h->reorder < TABLE_REORDER_MAX ? h->reorder : TABLE_REORDER_MAX;
+	uint32_t more = h->reorder < TABLE_REORDER_MAX ? h->reorder : TABLE_REORDER_MAX;
 
 	if (!(h->table_flags & TABLE_CONTIGUOUS))
 		return;
 	for (uint32_t i = session_next_packet(kept.session);
-	     i <= h->target + more && i < request_end(&j->r); i++) {
+	     i <= h->target + (h->drain ? 0 : more) && i < request_end(&j->r); i++) {
 		const struct table_packet *p = request_packet(&j->r, i);
 		uint64_t pos = (uint64_t)p->pos;
 
@@ -131,9 +132,10 @@ static int write_frame(const struct frames_job *j, const AVFrame *frame, uint8_t
 	int err;
 
 	if ((uint32_t)frame->height != height || (uint32_t)frame->width != width)
-		return why_set(j->why, -EBADMSG, "a frame of %dx%d pixels in a video of %" PRIu32 "x%" PRIu32,
+		return why_set(j->why, -EBADMSG, "a frame of %dx%d pixels in a video of %ux%u",
 		               frame->width, frame->height, width, height);
-	err = convert_run(kept.convert, frame, h->rotation, resize_window(kept.resize), &pixels, &stride);
+	err = convert_run(kept.convert, frame, h->rotation, resize_window(kept.resize), &pixels,
+	                  &stride);
 	if (err)
 		return why_set(j->why, err, "its pixels can't be converted to RGB");
 	resize_run(kept.resize, pixels, stride, out);
@@ -157,7 +159,8 @@ static uint32_t first_row(const struct frames_job *j, const AVFrame *frame)
 		uint32_t mid = low + (high - low) / 2;
 		const struct proto_frame_row *row = &j->r.rows[mid];
 
-		if (j->r.by_ordinal ? row->ordinal < session_ordinal(kept.session) : row->pts < frame->pts)
+		if (j->r.by_ordinal ? row->ordinal < session_ordinal(kept.session)
+		                    : row->pts < frame->pts)
 			low = mid + 1;
 		else
 			high = mid;
@@ -227,8 +230,10 @@ static int run(struct frames_job *j)
 		if (!err)
 			err = decode(j);
 	}
-	return err == 1 ? why_set(j->why, -EAGAIN, "%u of the wanted frames don't come out of the decoder",
-	                          j->missing) : err;
+	if (err == 1)
+		err = why_set(j->why, -EAGAIN,
+		              "%u of the wanted frames don't come out of the decoder", j->missing);
+	return err;
 }
 
 int job_frames(const struct proto_job *job, struct job_io *io, uint64_t *ret_frames_decoded,

@@ -17,7 +17,7 @@ struct index {
 	uint32_t n, max;
 	uint64_t object_size;           /* bytes */
 	uint32_t flags;                 /* enum table_flag: TABLE_CONTIGUOUS, TABLE_WHOLE */
-	struct AVPacket *first;         /* the first sync packet's bytes, if they were read: blank else */
+	struct AVPacket *first;         /* the first sync packet's bytes, blank if not read */
 };
 
 /* Appends. Packets of no bytes are left out: nothing comes of them. 0 or -EBADMSG

@@ -27,8 +27,8 @@ static int check_entry(struct input *in, int stream, const AVIndexEntry *e, bool
 	if (err)
 		return err;
 	size = head[4] | (uint32_t)head[5] << 8 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 24;
-	*ret = head[0] == '0' + stream / 10 % 10 && head[1] == '0' + stream % 10 && head[2] == 'd' &&
-	       size == (uint32_t)e->size;
+	*ret = head[0] == '0' + stream / 10 % 10 && head[1] == '0' + stream % 10 &&
+	       head[2] == 'd' && size == (uint32_t)e->size;
 	return 0;
 }
 
@@ -90,7 +90,8 @@ int index_avi(AVFormatContext *format, int stream, struct input *in, struct inde
 			next = avformat_index_get_entry(st, i + 1);
 		if (next && next->timestamp > e->timestamp)
 			p.duration = next->timestamp - e->timestamp;
-		if (e->pos < 0 || (uint64_t)p.pos > x->object_size || p.size > x->object_size - (uint64_t)p.pos)
+		if (e->pos < 0 || (uint64_t)p.pos > x->object_size ||
+		    p.size > x->object_size - (uint64_t)p.pos)
 			continue;
 		err = index_add(x, &p, why);
 	}

@@ -64,7 +64,8 @@ static void fill_durations(struct index *x, int64_t track)
 	for (uint32_t i = 0; i + 1 < x->n; i++) {
 		int64_t d;
 
-		if (x->p[i].duration == 0 && x->p[i].dts != TABLE_NOPTS && x->p[i + 1].dts != TABLE_NOPTS &&
+		if (x->p[i].duration == 0 && x->p[i].dts != TABLE_NOPTS &&
+		    x->p[i + 1].dts != TABLE_NOPTS &&
 		    !__builtin_sub_overflow(x->p[i + 1].dts, x->p[i].dts, &d) && d > 0)
 			x->p[i].duration = d;
 	}
@@ -108,7 +109,8 @@ static int read_packets(AVFormatContext *format, int stream, struct mdat *payloa
 			return why_set(why, err, "its fragments can't be found");
 		av = av_read_frame(format, pkt);
 		if (av < 0)
-			return av == AVERROR_EOF || x->n ? 0 : why_set(why, avlog_errno(av), "its index is broken");
+			return av == AVERROR_EOF || x->n ? 0 :
+			       why_set(why, avlog_errno(av), "its index is broken");
 		if (pkt->stream_index == stream)
 			err = add_packet(x, pkt, why);
 		if (pkt->pos > 0 && (uint64_t)pkt->pos > pos)

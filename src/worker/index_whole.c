@@ -27,14 +27,16 @@ static bool is_never_shown(enum AVCodecID id, const AVPacket *pkt)
 static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, bool durations,
                       char *why)
 {
-	bool hidden = (pkt->flags & AV_PKT_FLAG_DISCARD) || is_never_shown(st->codecpar->codec_id, pkt);
+	bool hidden = (pkt->flags & AV_PKT_FLAG_DISCARD) ||
+	              is_never_shown(st->codecpar->codec_id, pkt);
 	struct table_packet p = {
 		.pts = pkt->pts,
 		.dts = pkt->dts,
 		.pos = pkt->pos < 0 || (uint64_t)pkt->pos >= x->object_size ? -1 : pkt->pos,
 		.duration = durations && pkt->duration > 0 ? pkt->duration : 0,
 		.size = (uint32_t)pkt->size,
-		.flags = (pkt->flags & AV_PKT_FLAG_KEY ? TABLE_KEY : 0) | (hidden ? TABLE_HIDDEN : 0),
+		.flags = (pkt->flags & AV_PKT_FLAG_KEY ? TABLE_KEY : 0) |
+		         (hidden ? TABLE_HIDDEN : 0),
 	};
 
 	if ((p.flags & TABLE_KEY) && !x->first->size && av_packet_ref(x->first, pkt) < 0)

@@ -61,7 +61,8 @@ struct AVIOContext *input_avio(struct input *in)
 	AVIOContext *io = NULL;
 
 	if (p && buffer)
-		io = avio_alloc_context(buffer, AVIO_BUFFER, 0, p, avio_read_packet, NULL, avio_seek_to);
+		io = avio_alloc_context(buffer, AVIO_BUFFER, 0, p, avio_read_packet, NULL,
+		                        avio_seek_to);
 	if (!io) {
 		free(p);
 		av_free(buffer);

@@ -181,7 +181,8 @@ static void run(const struct request *q, int socket, const uint8_t *window, stru
 	if (!err) {
 		err = dispatch(&q->job, &io, done);
 		if (input_error(io.in))
-			err = why_set(done->why, input_error(io.in), "the object's bytes can't be had");
+			err = why_set(done->why, input_error(io.in),
+			              "the object's bytes can't be had");
 		else if (err)
 			add_library_line(done->why);
 	}
@@ -230,7 +231,8 @@ int main(int argc, char **argv)
 	int err;
 
 	if (argc > 1 || !is_started_by_daemon()) {
-		fprintf(stderr, "%s: decodes media for s3samplefs, which starts it by itself\n", name);
+		fprintf(stderr, "%s: decodes media for s3samplefs, which starts it by itself\n",
+		        name);
 		return 2;
 	}
 	avlog_init();

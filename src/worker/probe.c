@@ -43,7 +43,8 @@ static int open_container(struct probe *p)
 	memcpy(extension, p->job->extension, sizeof(p->job->extension));
 	/* First without libavformat looking into payload: enough where the header
 	 * tells everything. */
-	err = demux_open(p->in, extension, "", AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN, &p->format, p->why);
+	err = demux_open(p->in, extension, "", AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN,
+	                 &p->format, p->why);
 	if (err || demux_is(p->format, "mov") || demux_is(p->format, "avi"))
 		return err;
 	p->format->flags &= ~(AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN);
@@ -143,17 +144,17 @@ static int peek(struct probe *p, const AVCodecParameters *par, struct peek *ret)
 /* Degrees clockwise by which a display turns the picture; quarter turns only. */
 static uint32_t rotation_of(const AVStream *st)
 {
-	const int32_t *matrix;
+	const void *matrix;
 	double degrees;
 
 #if LIBAVCODEC_VERSION_MAJOR < 61
-	matrix = (const int32_t *)(const void *)av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+	matrix = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
 #else
 	const AVPacketSideData *sd = av_packet_side_data_get(st->codecpar->coded_side_data,
 	                                                     st->codecpar->nb_coded_side_data,
 	                                                     AV_PKT_DATA_DISPLAYMATRIX);
 
-	matrix = sd ? (const int32_t *)(const void *)sd->data : NULL;
+	matrix = sd ? sd->data : NULL;
 #endif
 	if (!matrix)
 		return 0;
@@ -175,6 +176,21 @@ static void describe_colour(const struct peek *seen, struct table_head *h)
 
 	snprintf(h->colour, sizeof(h->colour), "%s %s", matrix ? matrix : "unknown",
 	         range ? range : "unknown");
+}
+
+/* From first to last pts, for containers that don't state it; 0 unknown. */
+static int64_t shown_us(const struct index *x, const AVStream *st)
+{
+	int64_t first = INT64_MAX, last = INT64_MIN, d;
+
+	for (uint32_t i = 0; i < x->n && x->p[i].pts != TABLE_NOPTS; i++) {
+		first = x->p[i].pts < first ? x->p[i].pts : first;
+		last = x->p[i].pts > last ? x->p[i].pts : last;
+	}
+	if (first > last || __builtin_sub_overflow(last, first, &d))
+		return 0;
+	d = av_rescale_q(d, st->time_base, AV_TIME_BASE_Q);
+	return d > 0 && d <= TABLE_PTS_MAX ? d : 0;
 }
 
 /* All of the head that is about the chosen video stream. */
@@ -202,8 +218,13 @@ static int describe_video(struct probe *p)
 		h->avg_rate_den = (uint32_t)st->avg_frame_rate.den;
 	}
 	describe_colour(&seen, h);
-	if ((uint32_t)h->video_stream < TABLE_STREAMS_MAX)
-		probe_streams_pixels(&h->streams[h->video_stream], &seen);
+	if ((uint32_t)h->video_stream < TABLE_STREAMS_MAX) {
+		struct table_stream *s = &h->streams[h->video_stream];
+
+		probe_streams_pixels(s, &seen);
+		if (s->duration_us == 0)
+			s->duration_us = shown_us(&p->index, st);
+	}
 	return 0;
 }
 

@@ -69,6 +69,7 @@ static int64_t duration_us(const AVFormatContext *format, const AVStream *st)
 static void describe(const AVFormatContext *format, const AVStream *st, struct table_stream *s)
 {
 	const AVCodecParameters *par = st->codecpar;
+	int channels = par->ch_layout.nb_channels;
 	const AVDictionaryEntry *language = av_dict_get(st->metadata, "language", NULL, 0);
 
 	*s = (struct table_stream){.type = type_of(st), .duration_us = duration_us(format, st)};
@@ -76,10 +77,11 @@ static void describe(const AVFormatContext *format, const AVStream *st, struct t
 	if (par->codec_type == AVMEDIA_TYPE_VIDEO) {
 		s->width = par->width > 0 ? (uint32_t)par->width : 0;
 		s->height = par->height > 0 ? (uint32_t)par->height : 0;
-		copy_text(s->detail, sizeof(s->detail), av_get_pix_fmt_name((enum AVPixelFormat)par->format));
+		copy_text(s->detail, sizeof(s->detail),
+		          av_get_pix_fmt_name((enum AVPixelFormat)par->format));
 	} else if (par->codec_type == AVMEDIA_TYPE_AUDIO) {
 		s->sample_rate = par->sample_rate > 0 ? (uint32_t)par->sample_rate : 0;
-		s->channels = par->ch_layout.nb_channels > 0 ? (uint32_t)par->ch_layout.nb_channels : 0;
+		s->channels = channels > 0 ? (uint32_t)channels : 0;
 		copy_text(s->detail, sizeof(s->detail),
 		          av_get_sample_fmt_name((enum AVSampleFormat)par->format));
 	}
@@ -93,7 +95,8 @@ void probe_streams(AVFormatContext *format, struct table_head *h)
 	for (uint32_t i = 0; i < h->n_streams && i < TABLE_STREAMS_MAX; i++)
 		describe(format, format->streams[i], &h->streams[i]);
 	h->video_stream = best_video(format);
-	h->audio_stream = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, h->video_stream, NULL, 0);
+	h->audio_stream = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, h->video_stream, NULL,
+	                                      0);
 	if (h->audio_stream < 0)
 		h->audio_stream = -1;
 	if (h->video_stream >= 0 && h->video_stream < (int32_t)TABLE_STREAMS_MAX)
@@ -107,5 +110,6 @@ void probe_streams_pixels(struct table_stream *s, const struct peek *seen)
 	s->width = (uint32_t)seen->width;
 	s->height = (uint32_t)seen->height;
 	if (seen->format >= 0)
-		copy_text(s->detail, sizeof(s->detail), av_get_pix_fmt_name((enum AVPixelFormat)seen->format));
+		copy_text(s->detail, sizeof(s->detail),
+		          av_get_pix_fmt_name((enum AVPixelFormat)seen->format));
 }

@@ -35,11 +35,11 @@ static bool is_head_good(const struct proto_frames *h, size_t out_size)
 {
 	uint64_t row_bytes = (uint64_t)h->row_height * h->row_width * 3;
 
-	return h->n_packets > 0 && h->n_packets <= TABLE_PACKETS_MAX && h->first_packet <= TABLE_PACKETS_MAX &&
-	       h->target >= h->first_packet && h->target - h->first_packet < h->n_packets &&
+	return h->n_packets > 0 && h->n_packets <= TABLE_PACKETS_MAX &&
+	       h->first_packet <= TABLE_PACKETS_MAX && h->target >= h->first_packet && h->target - h->first_packet < h->n_packets &&
 	       h->time_base_num > 0 && h->time_base_den > 0 && h->video_stream >= 0 &&
-	       (h->rotation == 0 || h->rotation == 90 || h->rotation == 180 || h->rotation == 270) &&
-	       h->row_height <= SPEC_SIDE_MAX && h->row_width <= SPEC_SIDE_MAX && h->row_bytes == row_bytes &&
+	       h->rotation < 360 && h->rotation % 90 == 0 && h->row_height <= SPEC_SIDE_MAX &&
+	       h->row_width <= SPEC_SIDE_MAX && h->row_bytes == row_bytes &&
 	       h->n_slots <= SPEC_FRAMES_MAX && h->n_slots * row_bytes <= out_size;
 }
 
@@ -68,7 +68,8 @@ static bool are_packets_good(const struct request_frames *r, uint64_t object_siz
 
 		if (p->size == 0 || p->size > PACKET_SIZE_MAX)
 			return false;
-		if (contiguous && (p->pos < 0 || p->size > object_size || (uint64_t)p->pos > object_size - p->size))
+		if (contiguous && (p->pos < 0 || p->size > object_size ||
+		                   (uint64_t)p->pos > object_size - p->size))
 			return false;
 	}
 	return true;
@@ -97,8 +98,10 @@ int request_parse(const struct proto_job *job, const uint8_t *input, size_t len,
 	r->by_ordinal = r->packets[0].pts == TABLE_NOPTS;
 	if (!are_rows_good(r) || !are_packets_good(r, job->object_size))
 		return why_set(why, -EINVAL, "the job's rows or packets are not well-formed");
-	if (geometry_make(r->head->src_height, r->head->src_width, &job->spec.frames, &r->geometry) ||
-	    r->geometry.row_height != r->head->row_height || r->geometry.row_width != r->head->row_width)
+	if (geometry_make(r->head->src_height, r->head->src_width, &job->spec.frames,
+	                  &r->geometry) ||
+	    r->geometry.row_height != r->head->row_height ||
+	    r->geometry.row_width != r->head->row_width)
 		return why_set(why, -EINVAL, "the job's sizes don't fit each other");
 	return list_packets(r) ? why_set(why, -ENOMEM, "no memory") : 0;
 }

@@ -14,7 +14,7 @@ struct resize {
 	const struct resize_kernels *kernels;
 	struct resize_axis x, y;        /* starts are relative to the window */
 	bool same_width, same_height;   /* the pass would copy */
-	uint8_t *ring;                  /* rows after the horizontal pass: source row s in s % ring_rows */
+	uint8_t *ring;                  /* source row s after the horizontal pass: in s % ring_rows */
 	uint32_t ring_rows;
 	size_t ring_stride;
 	const uint8_t **rows;           /* the y.taps rows of one output row */
@@ -192,7 +192,8 @@ static void resize_region(struct resize *r, const uint8_t *src, size_t stride, u
 		if (r->same_height)
 			memcpy(dst, r->rows[0], len);
 		else
-			r->kernels->vertical(y->weights + (size_t)i * y->taps, y->count[i], r->rows, len, dst);
+			r->kernels->vertical(y->weights + (size_t)i * y->taps, y->count[i], r->rows,
+			                     len, dst);
 	}
 }
 
@@ -203,6 +204,7 @@ void resize_run(struct resize *r, const uint8_t *src, size_t stride, uint8_t *ds
 
 	if (g->region_height != g->row_height || g->region_width != g->row_width)
 		memset(dst, 0, dst_stride * g->row_height);
-	resize_region(r, src, stride, dst + g->pad_top * dst_stride + (size_t)g->pad_left * 3, dst_stride);
+	dst += g->pad_top * dst_stride + (size_t)g->pad_left * 3;
+	resize_region(r, src, stride, dst, dst_stride);
 }
 

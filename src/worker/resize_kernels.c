@@ -92,7 +92,8 @@ void resize_pack_group(const int32_t *weights, int16_t *packed)
 
 /* The sums of one group's taps of one row, added to high and low. */
 TARGET_AVX2
-static inline void add_group(const uint8_t *p, const __m256i weights[2], __m256i *high, __m256i *low)
+static inline void add_group(const uint8_t *p, const __m256i weights[2], __m256i *high,
+                             __m256i *low)
 {
 	/* Byte pairs (tap, next tap) of R, G, B, each widened to 16 bits. */
 	const __m256i pairs = _mm256_setr_epi8(
@@ -190,11 +191,13 @@ static void vertical_avx2(const int32_t *weights, uint32_t count, const uint8_t 
 	size_t x = 0;
 
 	for (; x + 32 <= len; x += 32)
-		_mm256_storeu_si256((__m256i *)(void *)(dst + x), vertical_block(weights, count, rows, x));
+		_mm256_storeu_si256((__m256i *)(void *)(dst + x),
+		                    vertical_block(weights, count, rows, x));
 	if (x < len) {
 		uint8_t last[32];
 
-		_mm256_storeu_si256((__m256i *)(void *)last, vertical_block(weights, count, rows, x));
+		_mm256_storeu_si256((__m256i *)(void *)last,
+		                    vertical_block(weights, count, rows, x));
 		memcpy(dst + x, last, len - x);
 	}
 }

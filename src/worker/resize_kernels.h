@@ -17,8 +17,8 @@ struct resize_axis {
 	uint32_t n, taps;
 	uint32_t *start, *count;
 	int32_t *weights;       /* (n, taps), 0..2^22; they sum to about 2^22 */
-	int16_t *packed;        /* (n, taps / 4, 32), 64-byte aligned: 16 high halves, 16 low halves,
-	                         * in resize_kernels.c's order */
+	int16_t *packed;        /* (n, taps / 4, 32), aligned to 64: 16 high halves, 16 low
+	                         * halves, in resize_kernels.c's order */
 };
 
 struct resize_kernels {

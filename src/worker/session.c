@@ -29,7 +29,7 @@ struct session {
 	bool no_skip;                   /* nothing was left out so far */
 	uint32_t next;                  /* table index of the packet to feed */
 	uint64_t n_out;                 /* frames that came out */
-	int64_t pending[PENDING_MAX];   /* pts of packets fed whole, whose frames are still to come */
+	int64_t pending[PENDING_MAX];   /* pts of packets fed whole, whose frames may still come */
 	uint32_t n_pending;
 };
 

@@ -45,7 +45,8 @@ static bool may_be(const struct table_packet *p, const AVPacket *packet)
 /* Is it packet p, with nothing else to go by? Times alone may have wrapped. */
 static bool is_certainly(const struct table_packet *p, const AVPacket *packet)
 {
-	return may_be(p, packet) && (p->pos == packet->pos || (p->pos < 0 && p->dts == packet->dts));
+	return may_be(p, packet) &&
+	       (p->pos == packet->pos || (p->pos < 0 && p->dts == packet->dts));
 }
 
 static void keep_palette(struct demux_source *d, const AVPacket *packet)
@@ -161,7 +162,9 @@ static int locate(struct demux_source *d, const struct request_frames *r, uint32
 
 	if (!err && i > 0) {
 		at_start = false;
-		err = seek_near(d, r, request_packet(r, i)) ? search(d, r, i, NEAR, packet, why) : 1;
+		err = 1;
+		if (seek_near(d, r, request_packet(r, i)))
+			err = search(d, r, i, NEAR, packet, why);
 		if (err != 1)
 			return err;
 		err = 0;

@@ -2,6 +2,7 @@
 import numpy as np
 
 from lib import reference
+from lib.mount import sanitized
 from lib.threads import Reader
 
 KEY = "train/video/clip.mkv"
@@ -27,4 +28,5 @@ def test_many_large_reads_at_once_stay_within_memory(tree, mounted):
         assert np.array_equal(rows[0], reference.resized(picture, size))
         reader.value = None
     assert mount.idle_stats()["row_bytes"] + mount.stat("block_bytes") < bound
-    assert _peak(mount.pid) + sum(_peak(pid) for pid in mount.workers()) < bound * 1.25
+    slack = 3 if sanitized() else 1.25
+    assert _peak(mount.pid) + sum(_peak(pid) for pid in mount.workers()) < bound * slack

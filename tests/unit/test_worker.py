@@ -282,6 +282,12 @@ def test_avi_with_a_wrong_index_is_read_whole(folder, tmp_path):
         check(worker, reference, wanted_frames(worker, reference), [0, 25, 49])
 
 
+def test_a_transport_stream_has_a_duration_too(folder):
+    with Worker(make(folder, "h264.ts", CLIPS)) as worker:
+        worker.probe()
+        assert abs(worker.table["streams"][0]["duration_us"] - 1_960_000) < 1000
+
+
 def test_rotation_swaps_the_sides(folder):
     for name, rotation, size in [("rotated.mp4", 90, (240, 320)), ("upside_down.mp4", 180, (320, 240))]:
         with Worker(make(folder, name, CLIPS)) as worker:

@@ -31,6 +31,12 @@ def worker_program():
     return _built("S3SAMPLEFS_WORKER", "s3samplefs-worker")
 
 
+def sanitized():
+    """Whether the program was built with a sanitizer, which takes memory of its own."""
+    needed = subprocess.run(["ldd", program()], check=True, capture_output=True, text=True).stdout
+    return any(name in needed for name in ("libasan", "libtsan", "libubsan"))
+
+
 def environment(home, extra=None):
     """What the program gets: nothing of ours that could name other credentials."""
     env = {k: v for k, v in os.environ.items()
