@@ -18,8 +18,10 @@
 #include "store/meta.h"
 #include "view/view.h"
 
-/* One 4K 10-bit decoder on one thread takes 246 MB. */
-#define WORKER_MEMORY ((uint64_t)320 << 20)
+/* One 4K 10-bit decoder on one thread takes 246 MB. With the window through which a
+ * worker gets its bytes, which its own limit doesn't count. */
+#define WORKER_DATA ((uint64_t)312 << 20)
+#define WORKER_MEMORY (WORKER_DATA + (uint64_t)PROTO_SLOTS * PROTO_SLOT_SIZE)
 /* What must be left beside the workers for blocks, rows and running jobs. */
 #define DAEMON_MEMORY_MIN ((uint64_t)128 << 20)
 #define META_ENTRIES 200000u   /* about 60 MB of keys at the very most */
@@ -122,7 +124,7 @@ static int start_pool(struct stack *s, const struct config *c, const struct shar
 #ifdef S3SAMPLEFS_SANITIZE
 		.worker_memory = 0,
 #else
-		.worker_memory = WORKER_MEMORY,
+		.worker_memory = WORKER_DATA,
 #endif
 		.timeout_ms = c->timeout_ms,
 		.blocks = s->blocks,

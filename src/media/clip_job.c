@@ -13,6 +13,7 @@
 #define LOOKAHEAD 64u                   /* packets past the target that a job may feed: more than any reordering */
 #define JOB_OUT_MAX ((size_t)32 << 20)  /* bytes of rows a job hands over, unless one row is larger */
 #define ATTEMPTS_MAX 4u
+#define WANTED 2u                       /* in a job's marks: waited for, not yet chosen */
 
 static struct frame_job *run_job_locked(struct clip *c, uint32_t run)
 {
@@ -78,6 +79,21 @@ static size_t job_out_max(const struct clip *c)
 	return half < JOB_OUT_MAX ? half : JOB_OUT_MAX;
 }
 
+/* Marks, in one walk over the requests, the rows of [low, high) that are waited for. */
+static void mark_wanted_locked(const struct clip *c, uint32_t low, uint32_t high, uint8_t *wanted)
+{
+	const struct request *q;
+
+	DL_FOREACH(c->requests, q) {
+		for (uint32_t i = 0; i < q->count; i++) {
+			uint32_t row = c->plan->rows[q->first + i].first;
+
+			if (!q->rows[i] && row >= low && row < high)
+				wanted[row - low] = WANTED;
+		}
+	}
+}
+
 /* What a job has to hand over: limits target so that the rows fit, the wanted
  * ones first. Returns how many; emit[i - low] tells for row i. */
 static uint32_t choose_emitted_locked(const struct clip *c, const struct session *session, uint32_t low, uint32_t high,
@@ -87,12 +103,13 @@ static uint32_t choose_emitted_locked(const struct clip *c, const struct session
 	const uint32_t limit = c->row_bytes > out_max ? 1 : (uint32_t)(out_max / c->row_bytes);
 	uint32_t n = 0, last = low;
 
-	for (uint32_t i = low; i < high && i <= *target && n < limit; i++) {
-		if (c->plan->rows[i].first != i || c->rows[i] || !row_requested_locked(c, i))
-			continue;
-		emit[i - low] = 1;
-		last = i;
-		n++;
+	mark_wanted_locked(c, low, high, emit);
+	for (uint32_t i = low; i < high; i++) {
+		bool take = emit[i - low] == WANTED && i <= *target && n < limit && !c->rows[i];
+
+		emit[i - low] = take;
+		last = take ? i : last;
+		n += take;
 	}
 	/* A target nobody waits for is read-ahead; keep it if all that is wanted fitted. */
 	if (n >= limit)

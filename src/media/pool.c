@@ -210,8 +210,11 @@ static void collect(struct pool *p, struct pool_worker *w)
 		snprintf(why, sizeof(why), "%.150s %.90s", p->binary, w->how);
 		note_failed_start(p, why);
 	}
-	if (w->state != POOL_WORKER_NONE && w->has_spoken)
+	/* Only a process that is new tells that the program still starts. */
+	if (w->is_new) {
+		w->is_new = false;
 		p->failed_starts = 0;
+	}
 }
 
 static void handle(struct pool *p, const struct epoll_event *ev)

@@ -85,17 +85,17 @@ static void hear_row(struct pool_worker *w, const struct proto_row *m)
 }
 
 /* The errors that are a decoder's to say. Those of the store come from the
- * store, deadlines are ours. */
-static int decoder_error(int err)
+ * store, deadlines are ours. A decoder that is out of memory has met an object
+ * that needs more than one may have: that will not change. */
+static int decoder_error(enum proto_kind kind, int err)
 {
 	switch (err) {
 	case -EAGAIN:
-	case -EBADMSG:
-	case -EINVAL:
-	case -EIO:
-	case -ENODATA:
-	case -ENOMEM:
+		return kind == PROTO_FRAMES ? err : -EBADMSG;
 	case -ENOSPC:
+		return kind == PROTO_PROBE ? err : -EBADMSG;
+	case -EINVAL:
+	case -ENODATA:
 	case -EOPNOTSUPP:
 		return err;
 	default:
@@ -119,7 +119,7 @@ static void hear_done(struct pool_worker *w, const struct proto_done *m)
 	}
 	w->run.spoken = true;
 	text_sanitize(why, sizeof(why), m->why, strnlen(m->why, sizeof(m->why)));
-	pool_worker_finish(w, m->err ? decoder_error(m->err) : 0,
+	pool_worker_finish(w, m->err ? decoder_error(job->kind, m->err) : 0,
 	                   why[0] ? why : "the object can't be decoded", m);
 }
 
@@ -165,8 +165,8 @@ static void hear(struct pool_worker *w, const union message *m, size_t len)
 		hear_done(w, &m->done);
 		break;
 	}
-	if (w->state == POOL_WORKER_BUSY || w->state == POOL_WORKER_IDLE)
-		w->has_spoken = true;
+	if (!w->has_spoken && (w->state == POOL_WORKER_BUSY || w->state == POOL_WORKER_IDLE))
+		w->has_spoken = w->is_new = true;
 }
 
 void pool_worker_receive(struct pool_worker *w)

@@ -55,6 +55,7 @@ int pool_worker_start(struct pool_worker *w, char *why)
 	w->state = POOL_WORKER_IDLE;
 	w->started_ns = w->idle_since_ns = clock_ns();
 	w->has_spoken = false;
+	w->is_new = false;
 	w->slots = 0;
 	w->session = 0;
 	stats_add(w->options->stats, STAT_worker_starts, 1);

@@ -53,6 +53,7 @@ struct pool_worker {
 	enum pool_worker_state state;
 	uint64_t started_ns, idle_since_ns;
 	bool has_spoken;        /* this process, ever */
+	bool is_new;            /* it has just spoken for the first time: the program works */
 	uint32_t slots;         /* bit i: slot i of the window belongs to the process */
 	uint64_t session, fed;  /* where its open decoder stands; session 0: none */
 	struct pool_run run;    /* while BUSY, and while DYING if the reason is still to come */

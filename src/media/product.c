@@ -107,7 +107,7 @@ static void product_reserve(struct product *p, size_t out_size);
 /* The largest table there is room for. */
 static size_t table_max(const struct samples *s)
 {
-	size_t total = budget_total(s->budget);
+	size_t total = budget_total(s->budget) / 2;
 
 	return total < PROTO_TABLE_MAX ? total : PROTO_TABLE_MAX;
 }
@@ -137,8 +137,10 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 	if (value && job->kind == PROTO_PROBE)
 		err = table_check(blob_data(value), blob_len(value), p->obj->meta.size, why);
 	if (value && job->kind == PROTO_MFCC) {
-		uint64_t row = (uint64_t)job->spec.mfcc.n_mfcc * sizeof(float);
-		if (blob_len(value) == 0 || blob_len(value) % row != 0) {
+		const struct mfcc_spec *spec = &job->spec.mfcc;
+		uint64_t row = (uint64_t)spec->n_mfcc * sizeof(float);
+		uint64_t fixed = spec->duration > 0 ? mfcc_columns(spec, mfcc_fixed_samples(spec)) * row : 0;
+		if (blob_len(value) == 0 || blob_len(value) % row != 0 || (fixed && blob_len(value) != fixed)) {
 			err = -EBADMSG;
 			snprintf(why, sizeof(why), "the decoder gave an array of the wrong size");
 		}
@@ -165,7 +167,8 @@ static void product_reserve(struct product *p, size_t out_size)
 	int granted;
 
 	p->job.out_size = out_size;
-	p->reserved.bytes = out_size;
+	/* The output, and the copy that is kept of it. */
+	p->reserved.bytes = 2 * out_size;
 	p->reserved.granted = product_granted;
 	granted = budget_reserve(s->budget, &p->reserved);
 	if (granted < 0)

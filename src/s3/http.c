@@ -11,6 +11,7 @@
 #include "s3/resolve.h"
 #include "s3/transfer.h"
 
+#define AHEAD_WAIT_MS 200u  /* after which a request ahead passes those on demand */
 #define CONNECTIONS_MAX 1024u
 #define WAIT_MAX_MS 60000u  /* sleep while nothing is timed; submissions wake us */
 
@@ -130,6 +131,7 @@ static int arm(struct http *h, struct http_request *r)
 static void enqueue(struct http *h, struct http_request *r)
 {
 	r->state = HTTP_QUEUED;
+	r->queued_ms = clock_ms();
 	if (r->deadline_ms == 0) {
 		TAILQ_INSERT_TAIL(&h->queue[r->prio], r, link);
 		return;
@@ -266,11 +268,16 @@ static void advance_resolving(struct http *h)
 	}
 }
 
+/* Demand goes first, but what is read ahead doesn't wait for ever: somebody may
+ * have come to need it since. */
 static struct http_request *first_in_line(struct http *h)
 {
-	if (!TAILQ_EMPTY(&h->queue[HTTP_DEMAND]))
-		return TAILQ_FIRST(&h->queue[HTTP_DEMAND]);
-	return h->ahead < h->ahead_max ? TAILQ_FIRST(&h->queue[HTTP_AHEAD]) : NULL;
+	struct http_request *demand = TAILQ_FIRST(&h->queue[HTTP_DEMAND]);
+	struct http_request *ahead = h->ahead < h->ahead_max ? TAILQ_FIRST(&h->queue[HTTP_AHEAD]) : NULL;
+
+	if (ahead && (!demand || clock_ms() - ahead->queued_ms >= AHEAD_WAIT_MS))
+		return ahead;
+	return demand;
 }
 
 static void serve_queues(struct http *h)

@@ -108,6 +108,7 @@ struct http_request {
 	TAILQ_ENTRY(http_request) link;
 	struct timer timer;
 	struct transfer *transfer;   /* held while resolving and running */
+	uint64_t queued_ms;          /* when it got in line */
 	uint64_t asked_ms;           /* when it began to resolve */
 	enum { HTTP_IDLE, HTTP_DELAYED, HTTP_QUEUED, HTTP_RESOLVING, HTTP_RUNNING } state;
 };

@@ -87,6 +87,26 @@ static enum http_body on_accept(struct http_request *r)
 	return op->kind->accept ? op->kind->accept(op) : HTTP_BODY_TEXT;
 }
 
+/* Whether a GET that failed so tells why the HEAD before it did: an empty object has
+ * no byte to ask for, a busy server says nothing of rights. */
+static bool teaches(enum cause cause)
+{
+	switch (cause) {
+	case CAUSE_NO_KEY:
+	case CAUSE_NO_BUCKET:
+	case CAUSE_DENIED:
+	case CAUSE_BAD_SECRET:
+	case CAUSE_BAD_KEY_ID:
+	case CAUSE_EXPIRED:
+	case CAUSE_CLOCK:
+	case CAUSE_ARCHIVED:
+	case CAUSE_REGION:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void on_done(struct http_request *r, enum http_result result);
 
 static const struct http_hooks hooks = { on_prepare, on_accept, on_done };
@@ -114,6 +134,8 @@ void op_start(struct op *op)
 /* Sends it again without counting it as an attempt. */
 static void resubmit(struct op *op, bool learning)
 {
+	if (learning && !op->learning)
+		op->refusal = op->verdict;
 	op->learning = learning;
 	stats_add(op->client->stats, STAT_s3_retries, 1);
 	submit(op, 0);
@@ -206,6 +228,8 @@ static bool retry(struct op *op)
 		return false;
 	f.after_ms = retry_after_ms(op->http.reply.retry_after, time(NULL));
 	f.left_ms = deadline > now ? deadline - now : 0;
+	if (op->attempts >= op->client->max_attempts)
+		return false;
 	if (!take_token(op->client))
 		f.throttled = true;
 	delay_ms = retry_delay_ms(&f);
@@ -236,20 +260,27 @@ static bool succeed(struct op *op)
 static void on_done(struct http_request *r, enum http_result result)
 {
 	struct op *op = from_http(r);
-	const struct verdict_input in = { .op = op->kind->op, .result = result, .reply = &r->reply,
-	                                  .text = r->text.data, .text_len = r->text.len,
-	                                  .refused = op->refused };
+	struct verdict_input in = { .op = op->kind->op, .result = result, .reply = &r->reply,
+	                            .text = r->text.data, .text_len = r->text.len,
+	                            .refused = op->refused };
 
 	if (op->kind->ended)
 		op->kind->ended(op);
 	/* The GET worked where the HEAD was refused: the HEAD's verdict stands. */
 	if (op->learning && result == HTTP_REFUSED) {
+		op->verdict = op->refusal;
 		give_up(op);
 		return;
 	}
+	/* All bytes came before the connection broke: nothing is left to ask for. */
+	if (op->kind->is_whole && op->kind->is_whole(op) && result != HTTP_CANCELED)
+		in.result = HTTP_OK;
 	verdict_make(&in, &op->verdict);
 	if (op->verdict.cause == CAUSE_NONE && succeed(op))
 		return;
-	if (!correct(op) && !retry(op))
-		give_up(op);
+	if (correct(op) || retry(op))
+		return;
+	if (op->learning && !teaches(op->verdict.cause))
+		op->verdict = op->refusal;
+	give_up(op);
 }

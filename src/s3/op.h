@@ -57,6 +57,8 @@ struct op_kind {
 	enum http_body (*accept)(struct op *op);
 	/* NULL, or called after each attempt, however it ended. */
 	void (*ended)(struct op *op);
+	/* NULL, or whether all that was asked for has come, however the attempt ended. */
+	bool (*is_whole)(struct op *op);
 	/* A 2xx arrived. Calls the callback and returns CAUSE_NONE, or says what was
 	 * wrong with the answer. */
 	enum cause (*complete)(struct op *op);
@@ -75,6 +77,7 @@ struct op {
 	/* The engine's own. */
 	struct signer_wait wait;
 	struct verdict verdict;      /* of the last attempt that failed */
+	struct verdict refusal;      /* of the HEAD whose code is being learned */
 	struct creds *creds;         /* what that attempt was signed with */
 	char region[ENDPOINT_REGION_SIZE];
 	unsigned attempts;

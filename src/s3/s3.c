@@ -165,6 +165,10 @@ static size_t fill_entries(const struct list *l, const struct xml_list *x, struc
 	for (size_t i = 0; i < x->n; i++) {
 		const struct xml_entry *e = &x->entries[i];
 
+		if (!e->name[0]) {
+			stats_add(l->op.client->stats, STAT_names_left_out, 1);
+			continue;
+		}
 		if (strncmp(e->name, l->op.key, l->prefix_len) != 0 || !e->name[l->prefix_len])
 			continue;
 		if (!e->is_prefix && !e->etag[0]) {
@@ -304,6 +308,13 @@ static void get_ended(struct op *op)
 	op->http.into_len = 0;
 }
 
+static bool get_is_whole(struct op *op)
+{
+	const struct get *g = (const struct get *)op;
+
+	return g->got == g->len;
+}
+
 static enum cause get_complete(struct op *op)
 {
 	struct get *g = (struct get *)op;
@@ -331,7 +342,7 @@ static void get_free(struct op *op)
 
 static const struct op_kind get_kind = {
 	.op = VERDICT_GET, .method = HTTP_GET, .counter = STAT_s3_get, .text_cap = ERROR_BODY_MAX,
-	.describe = get_describe, .accept = get_accept, .ended = get_ended,
+	.describe = get_describe, .accept = get_accept, .ended = get_ended, .is_whole = get_is_whole,
 	.complete = get_complete, .fail = get_fail, .free = get_free,
 };
 

@@ -187,7 +187,7 @@ static int set_entry_field(struct listing *l, const char *name, const char *text
 	if (strcmp(name, "ETag") == 0)
 		xml_strip_etag(e->etag, sizeof(e->etag), text);
 	else if (strcmp(name, "LastModified") == 0)
-		return date_parse_iso8601(text, strlen(text), &e->mtime_ns) < 0 ? -EPROTO : 0;
+		(void)date_parse_iso8601(text, strlen(text), &e->mtime_ns);  /* unknown: 0 */
 	else if (strcmp(name, "StorageClass") == 0)
 		text_sanitize(e->storage_class, sizeof(e->storage_class), text, strlen(text));
 	return 0;
@@ -280,23 +280,18 @@ static int decode_name(char **name)
 	return 0;
 }
 
-/* Only now is the whole document, and with it EncodingType, known. */
-static int decode_names(struct listing *l)
+/* Only now is the whole document, and with it EncodingType, known. A name that
+ * no object can have becomes "": one odd key must not hide a whole directory. */
+static void decode_names(struct listing *l)
 {
 	for (size_t i = 0; i < l->out.n; i++) {
 		struct xml_entry *e = &l->out.entries[i];
-		size_t len;
-		int err = l->url_encoded ? decode_name(&e->name) : 0;
+		bool odd = l->url_encoded && decode_name(&e->name) < 0;
+		size_t len = strlen(e->name);
 
-		if (err)
-			return err;
-		len = strlen(e->name);
-		if (len == 0 || (e->is_prefix && e->name[len - 1] != '/'))
-			return -EPROTO;
-		if (len > XML_KEY_MAX)
-			return -EMSGSIZE;
+		if (odd || len > XML_KEY_MAX || (e->is_prefix && len > 0 && e->name[len - 1] != '/'))
+			e->name[0] = '\0';
 	}
-	return 0;
 }
 
 int xml_parse_list(const char *data, size_t len, struct xml_list *ret_list)
@@ -307,8 +302,7 @@ int xml_parse_list(const char *data, size_t len, struct xml_list *ret_list)
 	int err = walk_document(&w, data, len);
 
 	free(l.current.name);
-	if (!err)
-		err = decode_names(&l);
+	decode_names(&l);
 	if (!err && l.truncated && (!l.out.next || !l.out.next[0]))
 		err = -EPROTO;
 	if (err) {

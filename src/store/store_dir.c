@@ -39,6 +39,7 @@ struct dir_store {
 
 	/* under lock: one run_next is queued for every operation here */
 	struct op *demand, *ahead;
+	unsigned turn;
 };
 
 struct head_op {
@@ -74,7 +75,8 @@ static void run_next(void *arg)
 	struct op *op;
 
 	pthread_mutex_lock(&dir->lock);
-	op = dir->demand;
+	/* Every eighth goes to what is read ahead: somebody may have come to need it. */
+	op = dir->ahead && dir->turn++ % 8 == 7 ? NULL : dir->demand;
 	if (op) {
 		DL_DELETE(dir->demand, op);
 	} else {

@@ -76,10 +76,15 @@ static unsigned count_of(const char *text, const char *word)
 
 static void expect_descriptors(const char *report)
 {
+#ifdef S3SAMPLEFS_SANITIZE
+	/* Where the sanitizers report to: ours. */
 	char stderr_target[300] = "fd 2=";
-	ssize_t n = readlink("/proc/self/fd/2", stderr_target + 5, sizeof(stderr_target) - 6);
 
-	assert_true(n > 0);
+	assert_true(readlink("/proc/self/fd/2", stderr_target + 5, sizeof(stderr_target) - 6) > 0);
+#else
+	const char *stderr_target = "fd 2=/dev/null";
+#endif
+
 	expect_line(report, "fd 0=/dev/null");
 	expect_line(report, "fd 1=/dev/null");
 	expect_line(report, stderr_target);
