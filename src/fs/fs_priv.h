@@ -19,6 +19,7 @@ struct fsys {
 
 	pthread_mutex_t lock;
 	struct op *ops;            /* lock; requests that wait for an answer */
+	pthread_cond_t op_gone;    /* lock; one fewer of them, while stopping */
 	struct opened *opened;     /* lock; what the kernel hasn't released */
 };
 
@@ -37,16 +38,22 @@ void opened_remove(struct fsys *fs, struct opened *o);
  * It is answered once, by whoever claims it first: its completion, the
  * interrupt of its caller, or fsys_stop. The completion always comes, and ends
  * the op's life whether or not it was the one to answer. */
+enum op_claim {
+	OP_UNCLAIMED,
+	OP_COMPLETED,              /* by op_claim; whoever did answers now, then frees the op */
+	OP_ANSWERED_EARLY,         /* by an interrupt or fsys_stop; nobody touches req any more */
+};
+
 struct op {
 	struct op *prev, *next;
 	struct fsys *fs;
 	fuse_req_t req;
-	_Atomic bool claimed;
+	_Atomic int claim;         /* enum op_claim */
 	struct inode *inode;       /* what it is about; one reference */
 	char *name;                /* look-ups: the name in the directory, else NULL */
 	uint64_t off;
 	size_t size;
-	void *state;               /* reads: nothing; directories: their handle */
+	void *state;               /* the handle: files a struct handle, directories a struct dir */
 };
 
 /* NULL: was answered with an error already (no memory, stopping, no inode).
@@ -78,6 +85,7 @@ void control_text(struct fsys *fs, int control, struct buf *out);
 /* ---- ops_*.c: the operations. */
 struct handle {
 	struct opened opened;      /* first: it is cast back */
+	_Atomic unsigned refs;     /* the kernel's, and one a read under way */
 	struct view_file *file;    /* a view's file */
 	struct blob *text;         /* a control file, as it was when opened */
 	struct inode *inode;

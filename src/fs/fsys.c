@@ -23,6 +23,7 @@ struct fsys *fsys_new(const struct fsys_options *o)
 	fs->stats = o->stats;
 	fs->config_text = o->config_text;
 	pthread_mutex_init(&fs->lock, NULL);
+	pthread_cond_init(&fs->op_gone, NULL);
 	fs->inodes = inodes_new(o->stats, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
 	fs->failures = failures_new();
 	if (!fs->inodes || !fs->failures) {
@@ -42,6 +43,7 @@ void fsys_free(struct fsys *fs)
 		o->close(o);
 	inodes_free(fs->inodes);
 	failures_free(fs->failures);
+	pthread_cond_destroy(&fs->op_gone);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }

@@ -22,7 +22,8 @@ void fsys_free(struct fsys *fs);  /* no request under way; NULL allowed */
 const struct fuse_lowlevel_ops *fsys_ops(void);
 
 /* Answers every waiting request, and every one from now on, with EIO: the
- * filesystem goes away. Their own completions may still come and do nothing. */
+ * filesystem goes away. Their own completions may still come and do nothing.
+ * Returns when nobody is answering any more: the session may be destroyed. */
 void fsys_stop(struct fsys *fs);
 
 #endif

@@ -43,16 +43,23 @@ void opened_remove(struct fsys *fs, struct opened *o)
 	pthread_mutex_unlock(&fs->lock);
 }
 
+static bool claim(struct op *op, enum op_claim how)
+{
+	int unclaimed = OP_UNCLAIMED;
+
+	return atomic_compare_exchange_strong(&op->claim, &unclaimed, (int)how);
+}
+
 bool op_claim(struct op *op)
 {
-	return !atomic_exchange(&op->claimed, true);
+	return claim(op, OP_COMPLETED);
 }
 
 /* Called by libfuse with the request's own lock held: takes none of ours. The
  * claim keeps the completion from touching the request afterwards. */
 static void interrupted(fuse_req_t req, void *data)
 {
-	if (op_claim(data))
+	if (claim(data, OP_ANSWERED_EARLY))
 		fuse_reply_err(req, EINTR);
 }
 
@@ -100,6 +107,8 @@ void op_free(struct op *op)
 		return;
 	pthread_mutex_lock(&op->fs->lock);
 	DL_DELETE(op->fs->ops, op);
+	if (atomic_load(&op->fs->stopping))
+		pthread_cond_broadcast(&op->fs->op_gone);
 	pthread_mutex_unlock(&op->fs->lock);
 	stats_add(op->fs->stats, STAT_fuse_parked, -1);
 	inode_unref(op->inode);
@@ -133,6 +142,17 @@ void op_fail(struct op *op, int err, const char *why)
 	op_free(op);
 }
 
+/* Is somebody writing an answer just now? */
+static bool answering_locked(const struct fsys *fs)
+{
+	const struct op *op;
+
+	DL_FOREACH(fs->ops, op)
+		if (atomic_load(&op->claim) == OP_COMPLETED)
+			return true;
+	return false;
+}
+
 void fsys_stop(struct fsys *fs)
 {
 	struct op *op;
@@ -147,7 +167,7 @@ void fsys_stop(struct fsys *fs)
 	/* A claimed request stays ours after the lock is given up. */
 	if (reqs)
 		DL_FOREACH(fs->ops, op)
-			if (op_claim(op))
+			if (claim(op, OP_ANSWERED_EARLY))
 				reqs[n++] = op->req;
 	pthread_mutex_unlock(&fs->lock);
 	for (size_t i = 0; i < n; i++) {
@@ -155,4 +175,9 @@ void fsys_stop(struct fsys *fs)
 		fuse_reply_err(reqs[i], EIO);
 	}
 	free(reqs);
+	/* The session must outlast the answers that other threads are writing. */
+	pthread_mutex_lock(&fs->lock);
+	while (answering_locked(fs))
+		pthread_cond_wait(&fs->op_gone, &fs->lock);
+	pthread_mutex_unlock(&fs->lock);
 }

@@ -308,7 +308,7 @@ static void run(struct dir *d)
 		struct reply r = { .op = op, .plus = op->state != NULL };
 		int err = -ENOMEM;
 
-		if (atomic_load(&op->claimed)) {
+		if (atomic_load(&op->claim) != OP_UNCLAIMED) {
 			op_free(op);  /* interrupted: takes no entries away */
 		} else {
 			r.buf = malloc(op->size);

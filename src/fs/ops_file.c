@@ -144,9 +144,9 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 }
 
-static void handle_free(struct handle *h)
+static void handle_unref(struct handle *h)
 {
-	if (!h)
+	if (!h || atomic_fetch_sub(&h->refs, 1) > 1)
 		return;
 	view_close(h->file);
 	blob_unref(h->text);
@@ -156,7 +156,7 @@ static void handle_free(struct handle *h)
 
 static void handle_close(struct opened *o)
 {
-	handle_free((struct handle *)(void *)o);
+	handle_unref((struct handle *)(void *)o);
 }
 
 static int open_control(struct fsys *fs, struct handle *h)
@@ -217,11 +217,13 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	h = calloc(1, sizeof(*h));
 	why = "not enough memory";
+	if (h)
+		h->refs = 1;
 	err = h ? open_handle(op, h, &why) : -ENOMEM;
 	if (err) {
 		if (h)
 			h->inode = NULL;
-		handle_free(h);
+		handle_unref(h);
 		op_fail(op, err, why);
 		return;
 	}
@@ -238,7 +240,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	if (!told) {
 		opened_remove(op->fs, &h->opened);
-		handle_free(h);
+		handle_unref(h);
 	}
 	op_free(op);
 }
@@ -249,7 +251,7 @@ void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)ino;
 	opened_remove(fuse_req_userdata(req), &h->opened);
-	handle_free(h);
+	handle_unref(h);
 	fuse_reply_err(req, 0);
 }
 
@@ -274,6 +276,7 @@ static void reply_copied(fuse_req_t req, const struct iovec *iov, unsigned n_iov
 static void read_answer(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov)
 {
 	struct op *op = arg;
+	struct handle *h = op->state;
 	size_t total = 0;
 
 	if (err == -ESTALE) {
@@ -282,6 +285,7 @@ static void read_answer(void *arg, int err, const char *why, const struct iovec 
 	}
 	if (err) {
 		op_fail(op, err, why);
+		handle_unref(h);
 		return;
 	}
 	for (unsigned i = 0; i < n_iov; i++)
@@ -294,6 +298,7 @@ static void read_answer(void *arg, int err, const char *why, const struct iovec 
 			fuse_reply_iov(op->req, iov, (int)n_iov);
 	}
 	op_free(op);
+	handle_unref(h);
 }
 
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
@@ -315,5 +320,9 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	if (!op)
 		return;
 	stats_add(op->fs->stats, STAT_fuse_reads, 1);
+	op->state = h;
+	/* One for the answer, one for this call: the release may come before either ends. */
+	atomic_fetch_add(&h->refs, 2);
 	view_read(h->file, (uint64_t)off, size, read_answer, op);
+	handle_unref(h);
 }

@@ -16,6 +16,9 @@
 #define AHEAD_GAP (1 << 20)         /* bytes: what comes in during a request's first-byte time */
 #define AHEAD_SLACK (64 << 10)      /* bytes: the start of a stream is not its average */
 
+/* Errors in a row that a decoder may report for one packet. */
+#define ERRORS_MAX 1000u
+
 struct audio_av {
 	struct audio base;          /* first: a struct audio * is cast to this */
 	AVFormatContext *format;
@@ -247,6 +250,7 @@ static int convert_frame(struct audio_av *a, char *why)
 static int av_read(struct audio *base, const float **ret_samples, size_t *ret_frames, char *why)
 {
 	struct audio_av *a = (struct audio_av *)base;
+	unsigned errors = 0;
 	int err;
 
 	for (;;) {
@@ -259,9 +263,15 @@ static int av_read(struct audio *base, const float **ret_samples, size_t *ret_fr
 			*ret_frames = 0;
 			return 0;
 		}
-		if (err == AVERROR(EAGAIN) && feed(a) < 0)
+		if (err != AVERROR(EAGAIN)) {
+			/* It has cost a packet; the decoder goes on with the next. */
+			if (err < 0 && ++errors > ERRORS_MAX)
+				return why_set(why, -EBADMSG, "its sound doesn't decode");
+			continue;
+		}
+		errors = 0;
+		if (feed(a) < 0)
 			return no_memory(why);
-		/* any other error has cost a packet; the decoder goes on with the next */
 	}
 	err = convert_frame(a, why);
 	if (err)

@@ -4,6 +4,7 @@ import numpy as np
 from lib import reference
 from lib.mount import sanitized
 from lib.threads import Reader
+from lib.wait import DEADLINE
 
 KEY = "train/video/clip.mkv"
 
@@ -24,7 +25,7 @@ def test_many_large_reads_at_once_stay_within_memory(tree, mounted):
                for size in sizes]
     picture = reference.shown(tree / KEY).pictures[3]
     for reader, size in zip(readers, sizes):
-        rows = reader.finish()
+        rows = reader.finish(10 * DEADLINE)
         assert np.array_equal(rows[0], reference.resized(picture, size))
         reader.value = None
     assert mount.idle_stats()["row_bytes"] + mount.stat("block_bytes") < bound

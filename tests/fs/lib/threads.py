@@ -22,9 +22,9 @@ class Reader(threading.Thread):
     def done(self):
         return not self.is_alive()
 
-    def finish(self):
+    def finish(self, timeout=DEADLINE):
         """Waits; returns the value or raises what the job raised."""
-        self.join(DEADLINE)
+        self.join(timeout)
         assert self.done(), "a reader still waits"
         if self.error:
             raise self.error
