@@ -3,10 +3,13 @@
  * it can't, before it leaves the terminal. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +56,42 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* Until something is mounted, a signal simply ends the process: nothing would be
+ * left behind but workers, which end with it. */
+struct watch {
+	pthread_t thread;
+	int signals;
+	int stop;                   /* eventfd */
+	bool started;
+};
+
+static void *watch_main(void *arg)
+{
+	const struct watch *w = arg;
+	struct pollfd fds[] = { { w->signals, POLLIN, 0 }, { w->stop, POLLIN, 0 } };
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (fds[0].revents)
+		_exit(1);
+	return NULL;
+}
+
+static void watch_start(struct watch *w, int signals)
+{
+	w->signals = signals;
+	w->stop = eventfd(0, EFD_CLOEXEC);
+	w->started = w->stop >= 0 && pthread_create(&w->thread, NULL, watch_main, w) == 0;
+}
+
+static void watch_stop(struct watch *w)
+{
+	if (w->started && eventfd_write(w->stop, 1) == 0)
+		pthread_join(w->thread, NULL);
+	if (w->stop >= 0)
+		close(w->stop);
+}
+
 static void wait_for_end(const struct mount *m, int signals)
 {
 	struct pollfd fds[] = { { mount_ended_fd(m), POLLIN, 0 }, { signals, POLLIN, 0 } };
@@ -62,17 +101,21 @@ static void wait_for_end(const struct mount *m, int signals)
 	log_info(fds[0].revents ? "unmounted" : "asked to stop");
 }
 
-/* Tells the terminal's process, or the terminal itself. */
-static void tell(int to_parent, const struct verdict *v)
+/* Tells the terminal's process, or the terminal itself. False: nobody is there any more. */
+static bool tell(int to_parent, const struct verdict *v)
 {
+	bool told;
+
 	if (to_parent < 0) {
 		if (v->status)
 			fprintf(stderr, "s3samplefs: %s\n", v->why);
-		return;
+		return true;
 	}
-	if (write(to_parent, v, sizeof(*v)) < 0)
-		log_error("%s", v->why);
+	told = write(to_parent, v, sizeof(*v)) == (ssize_t)sizeof(*v);
+	if (!told)
+		log_error("%s", v->status ? v->why : "given up: whoever asked for the mount is gone");
 	close(to_parent);
+	return told;
 }
 
 static void leave_terminal(void)
@@ -93,10 +136,13 @@ static int serve(const struct config *c, int to_parent)
 	struct verdict v = { 0 };
 	struct stack *stack = NULL;
 	struct mount *mount = NULL;
+	struct watch watch = { .stop = -1 };
 	int signals = open_signals();
 
 	set_up_log(c);
+	watch_start(&watch, signals);
 	v.status = stack_new(c, v.why, &stack);
+	watch_stop(&watch);
 	if (v.status == 0 &&
 	    mount_start(stack_fsys(stack), c->mountpoint, c->source, c->fuse_options, v.why, &mount) < 0)
 		v.status = 1;
@@ -104,8 +150,7 @@ static int serve(const struct config *c, int to_parent)
 		v.why[0] = '\0';
 		log_info("%s is mounted on %s", c->source, c->mountpoint);
 	}
-	tell(to_parent, &v);
-	if (v.status == 0)
+	if (tell(to_parent, &v) && v.status == 0)
 		wait_for_end(mount, signals);
 	mount_stop(mount);
 	stack_free(stack);

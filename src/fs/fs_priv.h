@@ -44,16 +44,23 @@ enum op_claim {
 	OP_ANSWERED_EARLY,         /* by an interrupt or fsys_stop; nobody touches req any more */
 };
 
+enum op_arm {
+	OP_ARMING,                 /* an interrupt is only noted: libfuse is still in the call that registers it */
+	OP_ARMED,
+	OP_INTERRUPTED,            /* while arming: op_new answers */
+};
+
 struct op {
 	struct op *prev, *next;
 	struct fsys *fs;
 	fuse_req_t req;
 	_Atomic int claim;         /* enum op_claim */
+	_Atomic int arm;           /* enum op_arm */
 	struct inode *inode;       /* what it is about; one reference */
 	char *name;                /* look-ups: the name in the directory, else NULL */
 	uint64_t off;
 	size_t size;
-	void *state;               /* the handle: files a struct handle, directories a struct dir */
+	void *state;               /* files: their struct handle; directories: not NULL for readdirplus */
 };
 
 /* NULL: was answered with an error already (no memory, stopping, no inode).
@@ -63,6 +70,9 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
 /* True: the caller now answers op->req. False: somebody has. */
 bool op_claim(struct op *op);
 void op_free(struct op *op);  /* NULL allowed */
+
+/* Claims, answers with the errno for err, frees. */
+void op_answer(struct op *op, int err);
 
 /* Claims, answers with the errno for err, notes the failure, frees. */
 void op_fail(struct op *op, int err, const char *why);

@@ -10,6 +10,7 @@
 #include "base/stats.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "store/object.h"
 
 /* An inode and what only the table looks at. */
 struct record {
@@ -159,12 +160,23 @@ static char *child_path(const struct inode *dir, const char *name)
 	return path;
 }
 
+/* A directory that stands for an object is that version of it: its files are. */
+static bool same_object(const struct object *a, const struct object *b)
+{
+	if (a == b)
+		return true;
+	return a && b && a->meta.size == b->meta.size && a->meta.mtime_ns == b->meta.mtime_ns &&
+	       strcmp(a->meta.etag, b->meta.etag) == 0;
+}
+
 static bool same(const struct inode *i, enum inode_kind kind, const struct node *n)
 {
 	if (i->kind != kind)
 		return false;
 	if (kind != INODE_NODE)
 		return true;
+	if (n->is_dir && !same_object(i->node->obj, n->obj))
+		return false;
 	return i->node->is_dir == n->is_dir && i->node->err == n->err && i->node->size == n->size &&
 	       strcmp(i->node->version, n->version) == 0;
 }

@@ -59,7 +59,13 @@ bool op_claim(struct op *op)
  * claim keeps the completion from touching the request afterwards. */
 static void interrupted(fuse_req_t req, void *data)
 {
-	if (claim(data, OP_ANSWERED_EARLY))
+	struct op *op = data;
+	int arm = OP_ARMING;
+
+	/* A reply frees the request, on which the registering call still works. */
+	if (atomic_compare_exchange_strong(&op->arm, &arm, OP_INTERRUPTED))
+		return;
+	if (arm == OP_ARMED && claim(op, OP_ANSWERED_EARLY))
 		fuse_reply_err(req, EINTR);
 }
 
@@ -68,6 +74,7 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	struct fsys *fs = fuse_req_userdata(req);
 	struct op *op;
 	int64_t parked;
+	int arm = OP_ARMING;
 
 	if (atomic_load(&fs->stopping)) {
 		fuse_reply_err(req, EIO);
@@ -86,16 +93,21 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 		free(op);
 		return NULL;
 	}
+	/* Before fsys_stop can find it, answer it and so free req. */
+	if (interruptible)
+		fuse_req_interrupt_func(req, interrupted, op);
 	pthread_mutex_lock(&fs->lock);
 	DL_APPEND(fs->ops, op);
 	pthread_mutex_unlock(&fs->lock);
 	parked = atomic_fetch_add(&fs->stats->value[STAT_fuse_parked], 1) + 1;
 	stats_max(fs->stats, STAT_fuse_parked_max, parked);
-	if (interruptible)
-		fuse_req_interrupt_func(req, interrupted, op);
 	/* Stopped in between: fsys_stop may have missed it on the list. */
 	if (atomic_load(&fs->stopping)) {
 		op_fail(op, -EIO, "the filesystem is being unmounted");
+		return NULL;
+	}
+	if (!atomic_compare_exchange_strong(&op->arm, &arm, OP_ARMED)) {
+		op_fail(op, -EINTR, "interrupted");
 		return NULL;
 	}
 	return op;
@@ -132,8 +144,13 @@ static void note_failure(struct op *op, int err, const char *why)
 
 void op_fail(struct op *op, int err, const char *why)
 {
-	if (!atomic_load(&op->fs->stopping) && err != -ENOENT)
+	if (!atomic_load(&op->fs->stopping) && err != -ENOENT && err != -EINTR)
 		note_failure(op, err, why ? why : "no reason known");
+	op_answer(op, err);
+}
+
+void op_answer(struct op *op, int err)
+{
 	if (op_claim(op)) {
 		/* Waits for a callback that is running and has lost the claim. */
 		fuse_req_interrupt_func(op->req, NULL, NULL);

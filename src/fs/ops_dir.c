@@ -154,7 +154,47 @@ struct reply {
 	char *buf;
 	size_t used;
 	bool plus;
+	uint64_t *ids;             /* of the inodes counted up for the kernel */
+	size_t n_ids, room;
 };
+
+/* Room for one more id. False: no memory; the entry goes without an inode. */
+static bool reply_has_room(struct reply *r)
+{
+	size_t room = r->room ? 2 * r->room : 64;
+	uint64_t *ids;
+
+	if (r->n_ids < r->room)
+		return true;
+	ids = reallocarray(r->ids, room, sizeof(*ids));
+	if (!ids)
+		return false;
+	r->ids = ids;
+	r->room = room;
+	return true;
+}
+
+/* Sends the reply, or, where nobody waits for it any more, takes the counts back. */
+static void reply_send(struct reply *r)
+{
+	struct op *op = r->op;
+	bool told = false;
+
+	if (op_claim(op)) {
+		fuse_req_interrupt_func(op->req, NULL, NULL);
+		told = fuse_reply_buf(op->req, r->buf, r->used) == 0;
+	}
+	for (size_t i = 0; i < r->n_ids && !told; i++)
+		inodes_forget(op->fs->inodes, r->ids[i], 1);
+	op_free(op);
+}
+
+static void reply_drop(struct reply *r, int err)
+{
+	for (size_t i = 0; i < r->n_ids; i++)
+		inodes_forget(r->op->fs->inodes, r->ids[i], 1);
+	op_fail(r->op, err, "not enough memory");
+}
 
 /* Adds one entry. i: its inode, counted up for the kernel, or NULL: then attr
  * tells number and type. False: no room (the count is given back). */
@@ -173,6 +213,8 @@ static bool reply_add(struct reply *r, const char *name, struct inode *i, const 
 	}
 	if (i && (need > room || !r->plus))
 		inodes_forget(fs->inodes, i->id, 1);
+	else if (i)
+		r->ids[r->n_ids++] = i->id;
 	if (need > room)
 		return false;
 	r->used += need;
@@ -200,7 +242,7 @@ static bool add_dots(struct reply *r, struct dir *d)
 static bool add_fixed(struct reply *r, struct dir *d, const char *name)
 {
 	struct fsys *fs = r->op->fs;
-	struct inode *i = fixed_inode(fs, d->inode, d->next - FIRST, name);
+	struct inode *i = reply_has_room(r) ? fixed_inode(fs, d->inode, d->next - FIRST, name) : NULL;
 	struct stat attr;
 	bool room;
 
@@ -225,7 +267,8 @@ static bool add_node(struct reply *r, struct dir *d)
 		return false;
 	inodes_node_attr(fs->inodes, path, d->node, &attr);
 	free(path);
-	if (r->plus && d->node->size_known && stats_get(fs->stats, STAT_inodes) < INODES_LISTED_MAX)
+	/* A page may be older than what a look-up has found since. */
+	if (r->plus && d->node->size_known && node_is_current(d->node) && reply_has_room(r) && stats_get(fs->stats, STAT_inodes) < INODES_LISTED_MAX)
 		i = inodes_node(fs->inodes, d->inode, d->name, d->node);
 	room = reply_add(r, d->name, i, &attr, d->next);
 	inode_unref(i);
@@ -315,19 +358,16 @@ static void run(struct dir *d)
 			if (r.buf)
 				err = fill(&r, d);
 			if (err == -EAGAIN) {
+				free(r.ids);
 				free(r.buf);
 				view_dir_load(d->view_dir, loaded, d);
 				return;
 			}
-			if (err) {
-				op_fail(op, err, "not enough memory");
-			} else {
-				if (op_claim(op)) {
-					fuse_req_interrupt_func(op->req, NULL, NULL);
-					fuse_reply_buf(op->req, r.buf, r.used);
-				}
-				op_free(op);
-			}
+			if (err)
+				reply_drop(&r, err);
+			else
+				reply_send(&r);
+			free(r.ids);
 			free(r.buf);
 		}
 		if (!next_waiting(d))

@@ -224,7 +224,11 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		if (h)
 			h->inode = NULL;
 		handle_unref(h);
-		op_fail(op, err, why);
+		/* The kernel looks the path up again and opens what is there now: no failure yet. */
+		if (err == -ESTALE)
+			op_answer(op, err);
+		else
+			op_fail(op, err, why);
 		return;
 	}
 	atomic_fetch_add(&h->inode->refs, 1);
@@ -279,7 +283,7 @@ static void read_answer(void *arg, int err, const char *why, const struct iovec 
 	struct handle *h = op->state;
 	size_t total = 0;
 
-	if (err == -ESTALE) {
+	if (err == -ESTALE || err == -ENOENT) {
 		node_outdated(op->inode->node);
 		inodes_supersede(op->fs->inodes, op->inode);
 	}
@@ -306,23 +310,22 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	struct handle *h = (struct handle *)(uintptr_t)fi->fh;
 	struct op *op;
 
+	/* For this call: the release may come as soon as there is an answer. */
+	atomic_fetch_add(&h->refs, 1);
 	if (h->text) {
-		/* Of our own: once the kernel has the reply it may release the handle. */
-		struct blob *text = blob_ref(h->text);
-		size_t len = blob_len(text), at = off < (off_t)len ? (size_t)off : len;
+		size_t len = blob_len(h->text), at = off < (off_t)len ? (size_t)off : len;
 
-		fuse_reply_buf(req, (const char *)blob_data(text) + at, size < len - at ? size : len - at);
-		blob_unref(text);
-		return;
+		fuse_reply_buf(req, (const char *)blob_data(h->text) + at, size < len - at ? size : len - at);
+		goto out;
 	}
 	/* The kernel doesn't tell us of interrupts of page-cache reads. */
 	op = op_new(req, ino, false);
 	if (!op)
-		return;
+		goto out;
 	stats_add(op->fs->stats, STAT_fuse_reads, 1);
 	op->state = h;
-	/* One for the answer, one for this call: the release may come before either ends. */
-	atomic_fetch_add(&h->refs, 2);
+	atomic_fetch_add(&h->refs, 1);  /* for the answer */
 	view_read(h->file, (uint64_t)off, size, read_answer, op);
+out:
 	handle_unref(h);
 }

@@ -94,8 +94,9 @@ void clip_offer_locked(struct clip *c, uint32_t number, struct blob *value, int 
 	DL_FOREACH_SAFE(c->requests, q, tmp) {
 		bool wants = false;
 
-		for (uint32_t i = 0; i < q->count; i++) {
-			if (q->rows[i] || c->plan->rows[q->first + i].first != number)
+		for (uint32_t i = request_place(c, q, number);
+		     i < q->count && c->plan->rows[q->first + i].first == number; i++) {
+			if (q->rows[i])
 				continue;
 			wants = true;
 			if (value) {

@@ -30,8 +30,9 @@ static bool row_requested_locked(const struct clip *c, uint32_t number)
 	const struct request *q;
 
 	DL_FOREACH(c->requests, q)
-		for (uint32_t i = 0; i < q->count; i++)
-			if (!q->rows[i] && c->plan->rows[q->first + i].first == number)
+		for (uint32_t i = request_place(c, q, number);
+		     i < q->count && c->plan->rows[q->first + i].first == number; i++)
+			if (!q->rows[i])
 				return true;
 	return false;
 }
@@ -85,10 +86,12 @@ static void mark_wanted_locked(const struct clip *c, uint32_t low, uint32_t high
 	const struct request *q;
 
 	DL_FOREACH(c->requests, q) {
-		for (uint32_t i = 0; i < q->count; i++) {
+		for (uint32_t i = request_place(c, q, low); i < q->count; i++) {
 			uint32_t row = c->plan->rows[q->first + i].first;
 
-			if (!q->rows[i] && row >= low && row < high)
+			if (row >= high)
+				break;
+			if (!q->rows[i])
 				wanted[row - low] = WANTED;
 		}
 	}
@@ -260,9 +263,11 @@ static uint32_t run_target_locked(const struct clip *c, uint32_t at, uint32_t *r
 
 	run_rows(c->plan, at, &low, &high);
 	DL_FOREACH(c->requests, q) {
-		for (uint32_t i = 0; i < q->count; i++) {
+		for (uint32_t i = request_place(c, q, low); i < q->count; i++) {
 			uint32_t r = c->plan->rows[q->first + i].first;
-			if (q->rows[i] || r < low || r >= high)
+			if (r >= high)
+				break;
+			if (q->rows[i])
 				continue;
 			target = r > target ? r : target;
 			first = r < first ? r : first;
@@ -274,12 +279,22 @@ static uint32_t run_target_locked(const struct clip *c, uint32_t at, uint32_t *r
 	return target;
 }
 
+static bool all_busy_locked(const struct clip *c)
+{
+	for (unsigned i = 0; i < CLIP_SESSIONS; i++)
+		if (!c->sessions[i].busy)
+			return false;
+	return true;
+}
+
 void clip_schedule_locked(struct clip *c, struct request **finished)
 {
 	struct request *q, *tmp;
 
 	DL_FOREACH_SAFE(c->requests, q, tmp) {
 		for (uint32_t i = 0; i < q->count; i++) {
+			if (all_busy_locked(c))
+				return;         /* their ends call us again */
 			uint32_t at = c->plan->rows[q->first + i].first, first, target;
 			struct session *session;
 			struct frame_job *j;
@@ -288,8 +303,6 @@ void clip_schedule_locked(struct clip *c, struct request **finished)
 				continue;
 			target = run_target_locked(c, at, &first);
 			session = session_choose_locked(c, c->plan->rows[at].sync, first, false);
-			if (!session)
-				continue;       /* all busy: their ends call us again */
 			j = job_new_locked(c, at, target, c->plan->rows[at].sync, 0, session);
 			if (!j) {
 				clip_fail_request_locked(c, q, -ENOMEM, "not enough memory for a decoding job", finished);

@@ -99,6 +99,22 @@ static inline const struct table_head *clip_table(const struct clip *c)
 	return (const struct table_head *)(const void *)blob_data(c->table);
 }
 
+/* The first place in the request's rows that shows row `row` (a first row) or a
+ * later one; q->count: none does. Rows that show one frame lie side by side. */
+static inline uint32_t request_place(const struct clip *c, const struct request *q, uint32_t row)
+{
+	uint32_t low = 0, high = q->count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (c->plan->rows[q->first + mid].first < row)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* clip.c: */
 
 /* Remembers a row's value or its lasting failure. Out of memory: doesn't. */

@@ -166,10 +166,15 @@ static uint32_t *choose_keyframes(const struct table_head *t, const struct plan 
 {
 	const struct table_packet *p = table_packets(t);
 
+	uint32_t key = 0, at = 0;
+
 	choose_uniform(plan, f, n, chosen);
-	for (uint32_t i = 0; i < plan->n_rows; i++)
-		while (chosen[i] > 0 && !(p[f[chosen[i]].packet].flags & TABLE_KEY))
-			chosen[i]--;
+	for (uint32_t i = 0; i < plan->n_rows; i++) {
+		for (; at <= chosen[i]; at++)
+			if (p[f[at].packet].flags & TABLE_KEY)
+				key = at;
+		chosen[i] = key;
+	}
 	return chosen;
 }
 

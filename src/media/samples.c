@@ -11,12 +11,13 @@ void cached_add_locked(struct samples *s, struct cached *c)
 	DL_APPEND(s->lru, c);
 	s->bytes += c->bytes;
 
-	/* One walk at most: what can't go now is passed over. The newcomer stays. */
+	/* What can't go now is passed over. The newcomer stays. */
 	struct cached *victim = s->lru;
-	while (s->bytes > s->capacity && victim != c) {
+	while (s->bytes > s->capacity && victim && victim != c) {
 		struct cached *next = victim->next;
-		victim->evict_locked(s, victim);
-		victim = next;
+
+		/* A clip takes its rows along, and next may be one of them: from the start again. */
+		victim = victim->evict_locked(s, victim) ? s->lru : next;
 	}
 	stats_add(s->stats, STAT_row_bytes, (int64_t)s->bytes - stats_get(s->stats, STAT_row_bytes));
 }

@@ -123,6 +123,13 @@ int64_t catalog_class(const struct catalog_data *d, const char *label, size_t le
 /* Whether the listed key is a sample's video, and of which class. */
 static bool is_sample(const struct view *v, const char *key, struct name_class *class)
 {
+	for (const char *part = key, *end;; part = end + 1) {
+		end = strchrnul(part, '/');
+		if (!name_is_possible(part, (size_t)(end - part), ""))
+			return false;
+		if (!*end)
+			break;
+	}
 	return view_matches(&v->cfg, key) && name_classify(v->cfg.path, v->cfg.split_names, key, class);
 }
 
@@ -175,7 +182,7 @@ no_memory:
 /* RFC 4180: quoted where it must be. */
 static void add_field(struct buf *b, const char *text, size_t len, char after)
 {
-	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len);
+	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len) || memchr(text, '\n', len);
 
 	if (quote)
 		buf_putc(b, '"');
@@ -353,6 +360,17 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	finish(c, err, why);
 }
 
+void catalog_expire(struct catalog *c)
+{
+	struct snapshot *old;
+
+	pthread_mutex_lock(&c->lock);
+	old = c->current;
+	c->current = NULL;
+	pthread_mutex_unlock(&c->lock);
+	snapshot_unref(old);
+}
+
 void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 {
 	const uint64_t ttl = c->view->env.metadata_ttl_ms;
@@ -363,9 +381,13 @@ void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 	pthread_mutex_lock(&c->lock);
 	s = c->current;
 	if (s && !c->waiters && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
+		struct catalog_data data = s->data;
+
 		atomic_fetch_add(&s->refs, 1);
 		pthread_mutex_unlock(&c->lock);
-		done(arg, 0, NULL, &s->data);
+		if (ttl != META_FOREVER)
+			data.ttl_ms = ttl - (clock_ms() - s->made_ms < ttl ? clock_ms() - s->made_ms : ttl);
+		done(arg, 0, NULL, &data);
 		snapshot_unref(s);
 		return;
 	}

@@ -29,6 +29,9 @@ void catalog_free(struct catalog *c);  /* nothing under way; NULL allowed */
 typedef void catalog_fn(void *arg, int err, const char *why, const struct catalog_data *data);
 void catalog_get(struct catalog *c, catalog_fn *done, void *arg);
 
+/* What is known is out of date: the next catalog_get lists anew. */
+void catalog_expire(struct catalog *c);
+
 /* The class number of a label, or -1. */
 int64_t catalog_class(const struct catalog_data *d, const char *label, size_t len);
 

@@ -78,6 +78,17 @@ void node_unref(struct node *n)
 	free(n);
 }
 
+bool node_is_current(const struct node *n)
+{
+	return !n->obj || meta_current(n->view->env.meta, n->obj);
+}
+
+void node_outdated(const struct node *n)
+{
+	if (n->obj)
+		meta_forget(n->view->env.meta, n->obj->key);
+}
+
 static void reply_no_memory(view_node_fn *done, void *arg)
 {
 	done(arg, -ENOMEM, "not enough memory", NULL, 0);
@@ -115,6 +126,9 @@ static void probe_done(void *arg, int err, const char *why, uint64_t size)
 	n->size_known = true;
 	n->size = size;
 	if (err) {
+		/* What is known of the object is out of date: the next look-up asks anew. */
+		if (err == -ESTALE || err == -ENOENT)
+			node_outdated(n);
 		/* The file is there, only its bytes can't be had: it can be listed and
 		 * asked for its attributes; open tells why. */
 		n->size = 0;
@@ -383,17 +397,6 @@ struct view *views_find(struct views *vs, const char *name, char *why)
 out:
 	pthread_mutex_unlock(&vs->lock);
 	return v;
-}
-
-bool node_is_current(const struct node *n)
-{
-	return !n->obj || meta_current(n->view->env.meta, n->obj);
-}
-
-void node_outdated(const struct node *n)
-{
-	if (n->obj)
-		meta_forget(n->view->env.meta, n->obj->key);
 }
 
 struct node *view_root(struct view *v)

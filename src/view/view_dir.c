@@ -216,6 +216,7 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 {
 	struct view_dir *d = arg;
 	size_t skip = strlen(d->dir->path);
+	char *next;
 
 	if (err) {
 		d->done(d->arg, err, why);
@@ -231,13 +232,16 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 		else
 			take_object(d, objects[i], skip);
 	}
-	free(d->token);
-	d->token = page->next ? strdup(page->next) : NULL;
-	if (page->next && !d->token)
-		d->err = -ENOMEM;
-	if (!page->next) {
-		d->listed = true;
+	if (!page->next)
 		release_held(d, NULL);
+	next = page->next && !d->err ? strdup(page->next) : NULL;
+	if (page->next && !next)
+		d->err = -ENOMEM;
+	/* After a failure the same page is asked for again. */
+	if (!d->err) {
+		free(d->token);
+		d->token = next;
+		d->listed = !page->next;
 	}
 	d->done(d->arg, d->err, d->err ? "not enough memory" : NULL);
 }

@@ -27,6 +27,7 @@ struct ask {
 	struct object *obj;        /* NULL for the files at the top */
 	int member;
 	char *audio_prefix;        /* mfcc.npy */
+	bool asked_again;          /* label.npy */
 	view_node_fn *done;
 	void *arg;
 };
@@ -84,11 +85,18 @@ static void label_answer(void *arg, int err, const char *why, const struct catal
 	}
 	name_classify(v->cfg.path, v->cfg.split_names, a->obj->key, &c);
 	number = catalog_class(data, c.label, c.label_len);
+	if (number < 0 && !a->asked_again) {
+		/* Its class came up after the list was made. */
+		a->asked_again = true;
+		catalog_expire(v->catalog);
+		catalog_get(v->catalog, label_answer, a);
+		return;
+	}
 	buf_init(&out, 512);
 	npy_header("<i8", NULL, 0, &out);
 	buf_add(&out, &number, sizeof(number));
 	if (number < 0)
-		a->done(a->arg, -ENOENT, "its class came up after the list of classes was made", NULL, 0);
+		a->done(a->arg, -ENOENT, "its label is in no list of classes", NULL, 0);
 	else if (buf_error(&out) || !(file = blob_copy(out.data, out.len)))
 		a->done(a->arg, -ENOMEM, "not enough memory", NULL, 0);
 	else {
