@@ -294,6 +294,27 @@ static void a_small_capacity_costs_work_but_changes_nothing(void **state)
 	close_world(w);
 }
 
+/* A clip that has to go takes its rows along, and that may not be enough. */
+static void clips_make_room_for_larger_ones(void **state)
+{
+	struct world *w = *state;
+	struct frames_spec small = spec(), native = spec();
+	uint64_t hash[FRAMES];
+	struct object *obj;
+
+	small.num_frames = 3;
+	native.num_frames = 4;
+	native.height = native.width = native.square = 0;
+	open_world(w, 3 * 64 * 64 * 3 + 4096);
+	obj = object(w, "clip.mp4");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(read_rows(w, obj, &small, 0, 3, false, hash), 0);
+		assert_int_equal(read_rows(w, obj, &native, 0, 4, false, hash), 0);
+	}
+	object_unref(obj);
+	close_world(w);
+}
+
 static void a_failure_to_decode_is_remembered(void **state)
 {
 	struct world *w = *state;
@@ -362,6 +383,7 @@ int main(void)
 		cmocka_unit_test(front_to_back_decodes_each_gop_once),
 		cmocka_unit_test(all_frames_front_to_back_are_decoded_once_each),
 		cmocka_unit_test(a_small_capacity_costs_work_but_changes_nothing),
+		cmocka_unit_test(clips_make_room_for_larger_ones),
 		cmocka_unit_test(a_failure_to_decode_is_remembered),
 		cmocka_unit_test(mfcc_has_the_shape_of_its_spec_and_is_computed_once),
 	};
