@@ -70,7 +70,7 @@ class Table:
 
     def line(self, name, value):
         self.base = self.base or value
-        print(f"  {name:<44} {value:12.1f} {self.unit:<9} {value / self.base:7.2f} x")
+        print(f"  {name:<44} {value:12.1f} {self.unit:<9} {value / self.base:8.3f} x")
 
 
 def bench_reads(folder, clip, repeat):

@@ -1,6 +1,7 @@
 """Servers, media and mounts for the tests of the mounted filesystem. Needs root and /dev/fuse."""
 import itertools
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -80,37 +81,32 @@ def mnt(request, tmp_path_factory, tree):
 @pytest.fixture
 def mounted(tmp_path):
     """mounted(source, options, config, env): a mount of the test's own, ended after it."""
-    mounts = []
+    numbers = itertools.count()
+    with ExitStack() as ends:          # each mount ends, also where another one's end fails
+        def make(source, options=None, config=None, env=None, server=None):
+            if server is not None:
+                options = server.options() | (options or {})
+                env = server.environment() | (env or {})
+                source = getattr(source, "source", source)
+            mount = Mount(tmp_path / f"mount{next(numbers)}", source, options, config, env)
+            ends.callback(mount.clean_up)
+            ends.callback(mount.stop)
+            return mount.start()
 
-    def make(source, options=None, config=None, env=None, server=None):
-        if server is not None:
-            options = server.options() | (options or {})
-            env = server.environment() | (env or {})
-            source = getattr(source, "source", source)
-        mount = Mount(tmp_path / f"mount{len(mounts)}", source, options, config, env)
-        mounts.append(mount)
-        return mount.start()
-
-    yield make
-    for mount in mounts:
-        try:
-            mount.stop()
-        finally:
-            mount.clean_up()
+        yield make
 
 
 @pytest.fixture
 def unmounted(tmp_path):
     """As mounted, but not started: for mounts that must fail or are started another way."""
-    mounts = []
+    numbers = itertools.count()
+    with ExitStack() as ends:
+        def make(source, options=None, config=None, env=None):
+            mount = Mount(tmp_path / f"unmounted{next(numbers)}", source, options, config, env)
+            ends.callback(mount.clean_up)
+            return mount
 
-    def make(source, options=None, config=None, env=None):
-        mounts.append(Mount(tmp_path / f"unmounted{len(mounts)}", source, options, config, env))
-        return mounts[-1]
-
-    yield make
-    for mount in mounts:
-        mount.clean_up()
+        yield make
 
 
 @pytest.fixture

@@ -44,7 +44,9 @@ def waiting(bucket, proxy, mounted):
 
     def start(what, name, *command):
         argv = command or (sys.executable, "-c", CHILD, what, mount / name)
-        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A shell's job in the background ignores SIGINT, and so would its children.
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         children.append(child)
         return child
 

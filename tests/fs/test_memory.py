@@ -17,10 +17,10 @@ def _peak(pid):
 
 
 def test_many_large_reads_at_once_stay_within_memory(tree, mounted):
-    """12 readers of 13 MB each time 16 rows: 2.5 GB of rows through 512 MB, workers included."""
+    """6 readers of 16 rows of 13 MB each: 1.2 GB of rows through 512 MB, workers included."""
     bound = 512 << 20
     mount = mounted(f"dir:{tree}", {"memory": bound, "workers": 1})
-    sizes = [2048 + 16 * i for i in range(12)]
+    sizes = [2048 + 16 * i for i in range(6)]
     readers = [Reader(np.load, mount / f"frames@size={size},num_frames=16/{KEY}.npy")
                for size in sizes]
     picture = reference.shown(tree / KEY).pictures[3]

@@ -2,7 +2,6 @@
 import os
 import shutil
 import stat
-import tarfile
 
 import numpy as np
 
@@ -138,8 +137,8 @@ def test_rsync_finds_nothing_to_do_the_second_time(mnt, tmp_path):
 
 def test_tar_packs_the_objects(mnt, tree, tmp_path):
     run("tar", "-C", mnt.point, "-cf", tmp_path / "all.tar", "raw")
-    with tarfile.open(tmp_path / "all.tar") as tar:
-        tar.extractall(tmp_path / "out", filter="data")
+    (tmp_path / "out").mkdir()
+    run("tar", "-C", tmp_path / "out", "-xf", tmp_path / "all.tar")
     trees.assert_same(tree, tmp_path / "out" / "raw")
 
 

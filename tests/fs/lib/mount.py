@@ -62,8 +62,8 @@ class Mount:
     """with Mount(folder, source, {"timeout": "3s"}, config="[view ...]") as mnt: mnt / "raw" """
 
     def __init__(self, folder, source, options=None, config=None, env=None):
-        self.folder = folder
         folder.mkdir(parents=True)
+        self.folder = folder = folder.resolve()
         self.source = str(source)
         self.point = folder / "mnt"
         self.home = folder / "home"
@@ -76,6 +76,7 @@ class Mount:
         self.env = environment(self.home, env)
         self.pid = None
         self.process = None
+        self._workers = []
 
     def __truediv__(self, name):
         return self.point / name
@@ -122,7 +123,7 @@ class Mount:
         raise AssertionError("no daemon in the background")
 
     def mounted(self):
-        return wait.is_mounted(str(self.point))
+        return wait.is_mounted(self.point)
 
     def log(self):
         path = self.folder / "log"
@@ -161,7 +162,14 @@ class Mount:
         return found
 
     def unmount(self, *flags):
-        subprocess.run(["umount", *flags, str(self.point)], check=True, capture_output=True)
+        """By umount. The daemon itself looks at a mount that has just come up, to set its read-ahead:
+        for that moment it is busy."""
+        wait.until(lambda: subprocess.run(["umount", *flags, self.point],
+                                          capture_output=True).returncode == 0,
+                   f"umount {self.point}", check=self._must_be_mounted)
+
+    def _must_be_mounted(self):
+        assert self.mounted(), f"{self.point} is not mounted"
 
     def terminate(self, sig=signal.SIGTERM):
         os.kill(self.pid, sig)
@@ -169,9 +177,8 @@ class Mount:
     def expect_nothing_left(self, status=0):
         """The daemon has ended as it should, and so have its workers; no mount, no temporary
         file, no word from a sanitizer."""
-        workers = getattr(self, "_workers", [])
         wait.until_gone(self.pid, "the daemon")
-        for pid in workers:
+        for pid in self._workers:
             wait.until_gone(pid, "a worker")
         wait.until_mounts(lambda: not self.mounted(), "unmounted")
         left = sorted(str(p) for p in self.home.rglob("*") if p.is_file())
