@@ -45,9 +45,12 @@ static struct session *session_choose_locked(struct clip *c, uint32_t run, uint3
 
 	for (unsigned i = 0; i < CLIP_SESSIONS && !fresh; i++) {
 		struct session *s = &c->sessions[i];
-		if (s->number && !s->busy && s->fed >= run && s->out < (int64_t)first)
-			return s;
+		if (s->number && !s->busy && s->fed >= run && s->out < (int64_t)first &&
+		    (!place || s->out > place->out))
+			place = s;
 	}
+	if (place)
+		return place;
 	for (unsigned i = 0; i < CLIP_SESSIONS; i++) {
 		struct session *s = &c->sessions[i];
 		if (!s->busy && (!place || s->number < place->number))
@@ -233,6 +236,7 @@ static struct frame_job *job_new_locked(struct clip *c, uint32_t at, uint32_t ta
 	j->target = target;
 	j->attempt = attempt;
 	j->n_rows = listed;
+	j->owed = n_slots;
 	j->session = session;
 	if (job_input(j, low, high, emit, n_slots, end, listed) < 0)
 		goto fail;
@@ -287,13 +291,25 @@ static bool all_busy_locked(const struct clip *c)
 	return true;
 }
 
+/* A job that owes nothing more ends any moment, and leaves a decoder that a
+ * reader from front to back goes on with. */
+static bool any_ending_locked(const struct clip *c)
+{
+	const struct frame_job *j;
+
+	DL_FOREACH(c->jobs, j)
+		if (j->owed == 0)
+			return true;
+	return false;
+}
+
 void clip_schedule_locked(struct clip *c, struct request **finished)
 {
 	struct request *q, *tmp;
 
 	DL_FOREACH_SAFE(c->requests, q, tmp) {
 		for (uint32_t i = 0; i < q->count; i++) {
-			if (all_busy_locked(c))
+			if (all_busy_locked(c) || any_ending_locked(c))
 				return;         /* their ends call us again */
 			uint32_t at = c->plan->rows[q->first + i].first, first, target;
 			struct session *session;
@@ -375,6 +391,7 @@ static void job_row(struct pool_job *job, const uint8_t *out, uint32_t index)
 	j->rows[index] = CLIP_DELIVERED;
 	pthread_mutex_lock(&c->samples->lock);
 	c->users++;
+	j->owed--;
 	clip_keep_locked(c, number, value, 0, NULL);
 	clip_offer_locked(c, number, value, 0, NULL, &finished);
 	stats_add(c->samples->stats, STAT_frames_served, 1);

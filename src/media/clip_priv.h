@@ -91,6 +91,7 @@ struct frame_job {
 	bool short_of_memory;             /* a row came that there was no memory for */
 	uint8_t *input;
 	uint32_t n_rows;                  /* of the input */
+	uint32_t owed;                    /* lock; rows it has still to hand over */
 	uint32_t rows[];                  /* row number of each; CLIP_DELIVERED once it came */
 };
 

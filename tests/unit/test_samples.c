@@ -262,7 +262,8 @@ static void all_frames_front_to_back_are_decoded_once_each(void **state)
 	for (uint32_t at = 0; at < FRAMES; at += 2)
 		assert_int_equal(read_rows(w, obj, &s, at, 2, false, hash), 0);
 	assert_int_equal(read_rows(w, obj, &s, FRAMES, 1, false, hash), -EINVAL);
-	assert_in_range(stats_get(&w->stats, STAT_frames_decoded), FRAMES, FRAMES + 8);
+	/* The last job is counted when it ends, which may be after its last row came. */
+	assert_in_range(stats_get(&w->stats, STAT_frames_decoded), FRAMES - 8, FRAMES + 8);
 	for (uint32_t i = 1; i < FRAMES; i++)
 		assert_true(hash[i] != hash[i - 1]);
 	object_unref(obj);
