@@ -1,0 +1,60 @@
+/* cpu_priv.h - what the files of the CPU's backend share. */
+#ifndef S3SAMPLE_BACKEND_CPU_PRIV_H
+#define S3SAMPLE_BACKEND_CPU_PRIV_H
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include "backend/backend.h"
+
+/* Operands of a convolution in oneDNN's own layout, while it runs. One of each is
+ * enough for all convolutions, as they run one after the other. */
+enum scratch { SCRATCH_IMAGES_IN, SCRATCH_IMAGES_OUT, SCRATCH_FILTERS, SCRATCH_N };
+
+struct cpu {
+	struct backend base; /* first */
+	dnnl_engine_t engine;
+	dnnl_stream_t stream;
+	unsigned threads;
+	void *scratch[SCRATCH_N];
+	size_t scratch_size[SCRATCH_N];
+};
+
+static inline struct cpu *cpu_of(struct backend *b)
+{
+	return (struct cpu *)b;
+}
+
+/* oneDNN's codes as -errno; what: for the log. */
+int cpu_error(dnnl_status_t status, const char *what);
+
+/* cpu_conv.c */
+int cpu_conv_new(struct backend *b, const struct conv_shape *s, struct conv **ret);
+void cpu_conv_free(struct backend *b, struct conv *c);
+int cpu_conv_forward(struct backend *b, struct conv *c, const float *x, const float *filters,
+                     float *y);
+int cpu_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
+                           const float *filters, float *dx);
+int cpu_conv_backward_filters(struct backend *b, struct conv *c, const float *x, const float *dy,
+                              float *dfilters);
+
+/* cpu_loops.c */
+int cpu_norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
+                     const float *gamma, const float *beta, float *y, float *mean, float *rstd);
+int cpu_norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
+                      const float *x, const float *gamma, const float *mean, const float *rstd,
+                      float *dx, float *dgamma, float *dbeta);
+int cpu_relu_forward(struct backend *b, size_t n, const float *x, float *y);
+int cpu_relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx);
+int cpu_mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+                     int stride);
+int cpu_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
+                      float *dx);
+int cpu_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
+                  const struct crop *crops, float *y);
+int cpu_mfcc_in(struct backend *b, int rows, int m, const float *x, float *y);
+int cpu_sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
+            float *v);
+int cpu_adamw(struct backend *b, const struct adamw_step *s, size_t n, const float *g, float *w,
+              float *m, float *v);
+
+#endif

@@ -1,0 +1,19 @@
+/* csv.h - rows of a CSV text (RFC 4180: quotes, doubled quotes, CR LF or LF). Pure:
+ * bytes in, calls out. */
+#ifndef S3SAMPLE_DATA_CSV_H
+#define S3SAMPLE_DATA_CSV_H
+
+#include <stddef.h>
+
+#define CSV_FIELDS_MAX 64
+
+/* One row: n NUL-terminated fields, valid during the call. line: where it begins, from
+ * 1. Anything but 0 stops the reading. */
+typedef int csv_fn(void *arg, size_t line, char *const *field, size_t n);
+
+/* Reads text[0..len). Empty lines are no rows. Returns 0, what fn returned, -ENOMEM, or
+ * -EINVAL: *ret_line is then the line and *ret_why a constant sentence. */
+int csv_read(const char *text, size_t len, csv_fn *fn, void *arg, size_t *ret_line,
+             const char **ret_why);
+
+#endif

@@ -1,0 +1,53 @@
+/* Built where there is no MPI: one rank. */
+#include <stdlib.h>
+
+#include "dist/dist.h"
+#include "util/why.h"
+
+struct dist {
+	unsigned rank, ranks;
+};
+
+int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
+{
+	struct dist *d = malloc(sizeof(*d));
+
+	(void)argc;
+	(void)argv;
+	if (!d)
+		return why_no_memory(why);
+	*d = (struct dist){ 0, 1 };
+	*ret = d;
+	return 0;
+}
+
+void dist_free(struct dist *d)
+{
+	free(d);
+}
+
+unsigned dist_rank(const struct dist *d)
+{
+	return d->rank;
+}
+
+unsigned dist_ranks(const struct dist *d)
+{
+	return d->ranks;
+}
+
+int dist_sum_floats(struct dist *d, float *values, size_t n)
+{
+	(void)d;
+	(void)values;
+	(void)n;
+	return 0;
+}
+
+int dist_sum_doubles(struct dist *d, double *values, size_t n)
+{
+	(void)d;
+	(void)values;
+	(void)n;
+	return 0;
+}
