@@ -79,11 +79,11 @@ int cpu_norm_forward(struct backend *b, const struct norm_shape *s, const float 
 
 		for (int i = 0; i < per_group; i++) {
 			int c = g % s->groups * per_group + i;
-			float a = scale * gamma[c], d = beta[c] - average * a;
+			float a = scale * gamma[c], shift = beta[c];
 
 #pragma omp simd
 			for (int j = 0; j < s->m; j++)
-				out[(size_t)i * s->m + j] = in[(size_t)i * s->m + j] * a + d;
+				out[(size_t)i * s->m + j] = (in[(size_t)i * s->m + j] - average) * a + shift;
 		}
 		mean[g] = average;
 		rstd[g] = scale;

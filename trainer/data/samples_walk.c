@@ -124,7 +124,7 @@ static int enter(struct walk *w, const char *path, unsigned depth)
 
 	if (depth > DEPTH_MAX)
 		return why_set(w->why, -ELOOP, "%s/%s: more than %d folders deep", w->folder, path, DEPTH_MAX);
-	if (asprintf(&full, "%s/%s", w->folder, path) < 0)
+	if (asprintf(&full, "%s%s%s", w->folder, *path ? "/" : "", path) < 0)
 		return why_no_memory(w->why);
 	n = scandir(full, &entry, visible, by_bytes);
 	if (n < 0) {

@@ -7,6 +7,7 @@
 
 #define NORM_EPS 1e-5f
 #define GROUPS_MAX 8
+#define GROUP_MIN 4             /* channels */
 
 struct layer {
 	struct conv_shape shape;
@@ -38,7 +39,8 @@ static int groups_of(int k)
 {
 	int groups = GROUPS_MAX;
 
-	while (k % groups)
+	/* In a group of one channel a shade of the whole picture would be normalised away. */
+	while (groups > 1 && (k % groups || k / groups < GROUP_MIN))
 		groups /= 2;
 	return groups;
 }

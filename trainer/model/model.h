@@ -7,8 +7,8 @@
  *     (n, features) -> linear -> logits (n, classes)
  *
  * Layer i has width * 2^i channels, those of sound at most 4 width. MFCC coefficients are
- * channels: they aren't neighbours in the sense of a convolution. The groups of a norm are
- * the largest power of two up to 8 that divides its channels.
+ * channels: they aren't neighbours in the sense of a convolution. A norm has 8
+ * groups, or the largest power of two below that divides its channels into at least 4 each.
  *
  * No layer looks at more than one sample, so a sample's logits and gradient don't depend on
  * the batch it is in. One thread at a time uses a model. */

@@ -125,6 +125,9 @@ static int read_line(int argc, char *argv[], struct options *o, const char *only
 			o->action = OPTIONS_VERSION;
 			continue;
 		}
+		/* Behind an option that isn't known there may be its value: left to the second time. */
+		if (strncmp(argv[i], "--", 2) != 0 && only)
+			continue;
 		if (strncmp(argv[i], "--", 2) != 0)
 			return why_set(why, -EINVAL, "\"%.200s\": options begin with --; try --help", argv[i]);
 		value = split_argument(argv[i], name);

@@ -266,14 +266,16 @@ static void end_epoch(struct run *r)
 }
 
 /* A disk that is full now may not be so later: the run goes on, the old checkpoint stays. */
-static void save_or_tell(struct run *r)
+static int save_or_tell(struct run *r, struct why *why)
 {
-	struct why why;
+	int err = run_save(r, why);
 
-	if (run_save(r, &why)) {
-		report_event(r->report, "checkpoint_failed", "reason", why.text);
-		report_say(r->report, "no checkpoint: %s; the one before stays, the run goes on", why.text);
+	if (err && err != -ERANGE) {
+		report_event(r->report, "checkpoint_failed", "reason", why->text);
+		report_say(r->report, "no checkpoint: %s; the one before stays, the run goes on", why->text);
+		err = 0;
 	}
+	return err;
 }
 
 static int use_batch(struct run *r, const struct batch *b, double weight, struct why *why)
@@ -290,8 +292,8 @@ static int use_batch(struct run *r, const struct batch *b, double weight, struct
 	if (ends)
 		end_epoch(r);
 	if (ends || (b->plan.training && every && r->progress.step % every == 0))
-		save_or_tell(r);
-	return 0;
+		err = save_or_tell(r, why);
+	return err;
 }
 
 static enum next loop(struct run *r, struct why *why)

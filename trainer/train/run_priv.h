@@ -48,8 +48,8 @@ struct run {
 int run_setup(struct run *r, struct why *why);
 void run_done(struct run *r);
 
-/* run_save.c: writes the checkpoint, on rank 0. All ranks call. Returns 0 or -errno with why,
- * the same on all ranks. */
+/* run_save.c: writes the checkpoint, on rank 0. All ranks call. Returns 0 or -errno with why;
+ * whether it is 0, and whether it is -ERANGE (state_save), is the same on all ranks. */
 int run_save(struct run *r, struct why *why);
 
 #endif

@@ -33,17 +33,19 @@ static int save(struct run *r, struct why *why)
 
 int run_save(struct run *r, struct why *why)
 {
-	double failed = 0;
+	/* of rank 0: it could not be written; the weights aren't worth it */
+	double failed[2] = { 0 };
 	int err = 0;
 
 	if (dist_rank(r->dist) == 0) {
 		err = save(r, why);
-		failed = err != 0;
+		failed[0] = err != 0;
+		failed[1] = err == -ERANGE;
 	}
-	if (dist_sum_doubles(r->dist, &failed, 1) && !err)
+	if (dist_sum_doubles(r->dist, failed, 2) && !err)
 		err = why_set(why, -EIO, "the other ranks can't be reached");
-	if (failed && !err)
-		err = why_set(why, -EIO, "rank 0 could not write the checkpoint");
+	if (failed[0] > 0 && !err)
+		err = why_set(why, failed[1] > 0 ? -ERANGE : -EIO, "rank 0 could not write the checkpoint");
 	r->save_failed = err != 0;
 	return err;
 }

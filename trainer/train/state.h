@@ -35,7 +35,8 @@ struct state {
 	size_t n_bad;
 };
 
-/* Writes everything to path. Returns 0 or -errno with why; path is then what it was. */
+/* Writes everything to path. Returns 0 or -errno with why; path is then what it was. -ERANGE: the
+ * weights aren't finite any more, which is nothing to go on with. */
 int state_save(const char *path, struct backend *b, struct model *m, struct optimizer *o,
                const struct state *s, struct why *why);
 

@@ -24,14 +24,14 @@ int state_open(const char *path, struct safetensors **ret, struct why *why)
 	if (err)
 		return err;
 	format = safetensors_meta(file, "format");
-	if (!format || strcmp(format, STATE_FORMAT) != 0) {
+	if (!format || strcmp(format, STATE_FORMAT) != 0)
+		err = why_set(why, -EBADMSG, "%s: is no checkpoint of this program%s%.60s", path,
+		              format ? ", but: " : "", format ? format : "");
+	else if (!safetensors_meta(file, "checksum"))
+		err = why_set(why, -EBADMSG, "%s: is corrupt: it has no checksum", path);
+	if (err) {
 		safetensors_free(file);
-		return why_set(why, -EBADMSG, "%s: is no checkpoint of this program%s%.60s", path,
-		               format ? ", but: " : "", format ? format : "");
-	}
-	if (!safetensors_meta(file, "checksum")) {
-		safetensors_free(file);
-		return why_set(why, -EBADMSG, "%s: is corrupt: it has no checksum", path);
+		return err;
 	}
 	*ret = file;
 	return 0;

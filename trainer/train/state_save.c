@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,19 @@ static int add_array(struct arrays *a, struct backend *b, const struct model_par
 	memcpy(t->shape, p->shape, sizeof(t->shape));
 	a->n++;
 	return b->ops->download(b, a->data[a->n - 1], values, p->n * sizeof(float));
+}
+
+static bool all_finite(const struct arrays *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		const float *values = a->data[i];
+
+		for (size_t j = 0; a->tensor[i].type == TENSOR_F32 && j < tensor_bytes(&a->tensor[i]) / 4; j++) {
+			if (!isfinite(values[j]))
+				return false;
+		}
+	}
+	return true;
 }
 
 static int add_bad(struct arrays *a, const struct state *s)
@@ -185,6 +199,9 @@ int state_save(const char *path, struct backend *b, struct model *m, struct opti
 		err = describe(&words, m, s);
 	if (err)
 		why_set(why, err, "%s: can't be written: %s", path, strerror(-err));
+	else if (!all_finite(&arrays))
+		err = why_set(why, -ERANGE, "the weights are not finite any more: a lower lr may help; the last "
+		              "checkpoint is from before");
 	else
 		err = safetensors_write(path, arrays.tensor, arrays.n, words.meta, words.n, why);
 	for (size_t i = 0; i < words.n; i++)

@@ -1,0 +1,21 @@
+import pytest
+from lib.digits import make_digits
+from lib.small import make_small
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """A data set that nobody changes."""
+    return make_small(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def own(tmp_path):
+    """One that the test may break."""
+    return make_small(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """Spoken digits; three voices are held out."""
+    return make_digits(tmp_path_factory.mktemp("digits"), speeds=[130, 155])

@@ -1,0 +1,9 @@
+"""Where the programs under test are."""
+import os
+
+TRAIN = os.environ.get("S3SAMPLE_TRAIN", "s3sample-train")
+PREDICT = os.environ.get("S3SAMPLE_PREDICT", "s3sample-predict")
+LAYER_TOOL = os.environ.get("LAYER_TOOL", "layer_tool")
+
+# contrib/check --references: PyTorch weighs 6 GB, so the everyday check does without.
+WITH_TORCH = bool(os.environ.get("S3SAMPLE_TORCH"))
