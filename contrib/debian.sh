@@ -6,6 +6,9 @@ BUILD_PACKAGES=(autoconf automake gcc libc6-dev make pkg-config
 	libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
 	libsndfile1-dev libfftw3-dev)
 
+# of s3sample-train
+TRAINER_PACKAGES=(libdnnl-dev libjansson-dev)
+
 RUN_PACKAGES=(fuse3 ca-certificates)
 
 say()

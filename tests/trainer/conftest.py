@@ -9,6 +9,12 @@ def small(tmp_path_factory):
     return make_small(tmp_path_factory.mktemp("small"))
 
 
+@pytest.fixture(scope="session")
+def larger(tmp_path_factory):
+    """The same, with enough of it to learn what is common."""
+    return make_small(tmp_path_factory.mktemp("larger"), n=150, val=30)
+
+
 @pytest.fixture
 def own(tmp_path):
     """One that the test may break."""

@@ -33,11 +33,12 @@ def test_digits_of_unknown_voices_are_learned(digits, tmp_path, modality):
     ["--schedule", "constant", "--warmup", "0", "--label-smoothing", "0"], ["--batch", "1"],
     ["--batch", "100"], ["--crop", "16", "--flip"],
 ])
-def test_every_kind_of_run_learns(small, tmp_path, options):
-    epochs = 12 if "--batch" not in options else 6 if "1" in options else 40
-    train(small, tmp_path, "--epochs", epochs, *options)
-    assert last_epoch(tmp_path)["val_accuracy"] == 1
+def test_every_kind_of_run_learns(larger, tmp_path, options):
+    epochs = 12 if "--batch" not in options else 4 if "1" in options else 60
+    train(larger, tmp_path, "--epochs", epochs, *options)
     first, last = events(tmp_path, "epoch")[0], last_epoch(tmp_path)
+    # By chance 0.33; what six noisy coefficients show is harder.
+    assert last["val_accuracy"] > (0.6 if "audio" in options else 0.85)
     assert last["loss"] < first["loss"]
 
 
@@ -62,9 +63,9 @@ def test_a_copy_elsewhere_gives_the_same_bits(small, tmp_path):
 
 def test_folders_without_an_index_work_as_well(tmp_path):
     data = make_small(tmp_path / "data", index=False)
-    told = train(data, tmp_path / "out", "--epochs", 8)
+    told = train(data, tmp_path / "out", "--epochs", 1)
     assert "36 samples of 3 classes to train on, 9 to validate with" in told
-    assert last_epoch(tmp_path / "out")["val_accuracy"] == 1
+    assert len(events(tmp_path / "out", "step")) == 5
 
 
 def test_epoch_and_seed_in_the_name_are_replaced(small, tmp_path):

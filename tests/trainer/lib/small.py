@@ -10,13 +10,13 @@ MFCC = (6, 20)
 
 
 def arrays(number, random):
-    """A square of the class's colour, somewhere; a fast wave in the class's coefficient. A tint
+    """A square of the class's colour, somewhere; a slow wave in the class's coefficient. A tint
     of the whole picture or a shift of a whole row would be normalised away."""
     frames = random.integers(0, 90, FRAMES, dtype=np.uint8)
     y, x = random.integers(0, FRAMES[1] - 10), random.integers(0, FRAMES[2] - 10)
     frames[:, y:y + 10, x:x + 10, 2 - number] += 150
-    mfcc = random.standard_normal(MFCC).astype(np.float32) * 20 - 100
-    mfcc[number] += 60 * np.cos(np.pi / 2 * np.arange(MFCC[1]) + random.uniform(0, 6)).astype(np.float32)
+    mfcc = random.standard_normal(MFCC).astype(np.float32) * 10 - 100
+    mfcc[number] += 60 * np.cos(np.pi / 5 * np.arange(MFCC[1]) + random.uniform(0, 6)).astype(np.float32)
     return frames, mfcc
 
 
