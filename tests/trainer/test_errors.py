@@ -1,6 +1,5 @@
 """What goes wrong, each with its sentence; and nothing is lost."""
 import os
-import resource
 import shutil
 import subprocess
 
@@ -51,12 +50,6 @@ def test_the_command_line_wins_over_the_file(small, tmp_path):
 
 def test_a_crop_larger_than_the_frames_is_refused(small, tmp_path):
     assert "crop = 21: the frames are 20 x 24 only" in train(small, tmp_path, "--crop", 21, status=1)
-
-
-def test_a_batch_larger_than_memory_is_refused(small, tmp_path):
-    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-    told = train(small, tmp_path, "--batch", 65536, "--readers", 1, status=1, preexec_fn=limit)
-    assert "out of memory" in told and "a smaller batch" in told
 
 
 # ---- data -----------------------------------------------------------------------------------

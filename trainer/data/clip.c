@@ -84,7 +84,7 @@ static int open_array(const char *folder, const char *path, const char *file, in
 	err = read_head(fd, ret);
 	if (err) {
 		close(fd);
-		return err == -EBADMSG ? why_set(why, CLIP_BAD, "%s: not an array that can be read", file) :
+		return err == -EINVAL ? why_set(why, CLIP_BAD, "%s: not an array that can be read", file) :
 		                         judge(err, path, file, why);
 	}
 	*ret_fd = fd;

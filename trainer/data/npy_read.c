@@ -121,20 +121,20 @@ int npy_parse(const void *head, size_t len, struct npy_info *ret, size_t *ret_ne
 	if (len < 12)
 		return -EAGAIN;
 	if (memcmp(b, "\x93NUMPY", 6) != 0 || b[6] < 1 || b[6] > 3 || b[7] != 0)
-		return -EBADMSG;
+		return -EINVAL;
 	start = b[6] == 1 ? 10 : 12;
 	dict = b[8] | (size_t)b[9] << 8;
 	if (b[6] > 1)
 		dict |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
 	if (dict > NPY_READ_HEAD_MAX - start)
-		return -EBADMSG;
+		return -EINVAL;
 	*ret_need = start + dict;
 	if (len < start + dict)
 		return -EAGAIN;
 	p = (struct parser){ (const char *)b + start, (const char *)b + start + dict };
 	info.offset = start + dict;
 	if (!take_dict(&p, &info))
-		return -EBADMSG;
+		return -EINVAL;
 	*ret = info;
 	return 0;
 }

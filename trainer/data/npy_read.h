@@ -21,7 +21,7 @@ struct npy_info {
 };
 
 /* Reads the header at the start of head[0..len). Returns 0; -EAGAIN: more bytes are
- * needed, *ret_need of them in all; -EBADMSG: not a header, or one of what isn't
+ * needed, *ret_need of them in all; -EINVAL: not a header, or one of what isn't
  * supported (Fortran order, records, more than 8 dimensions). */
 int npy_parse(const void *head, size_t len, struct npy_info *ret, size_t *ret_need);
 
