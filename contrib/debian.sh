@@ -7,7 +7,7 @@ BUILD_PACKAGES=(autoconf automake gcc libc6-dev make pkg-config
 	libsndfile1-dev libfftw3-dev)
 
 # of s3sample-train
-TRAINER_PACKAGES=(libdnnl-dev libjansson-dev)
+TRAINER_PACKAGES=(libdnnl-dev libjansson-dev libopenmpi-dev openmpi-bin)
 
 RUN_PACKAGES=(fuse3 ca-certificates)
 

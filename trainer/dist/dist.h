@@ -15,6 +15,10 @@ struct why;
 int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why);
 void dist_free(struct dist *d);
 
+/* Ends all ranks at once, where this one failed alone and the others wait for it. Returns only
+ * if there is one rank. */
+void dist_abort(struct dist *d, int status);
+
 unsigned dist_rank(const struct dist *d);
 unsigned dist_ranks(const struct dist *d);
 

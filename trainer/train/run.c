@@ -171,8 +171,9 @@ static int sum_grads(struct run *r)
 	return err;
 }
 
-static int device_failed(int err, struct why *why)
+static int device_failed(struct run *r, int err, struct why *why)
 {
+	r->alone = true;
 	return why_set(why, err, "the device failed: %s", strerror(-err));
 }
 
@@ -198,7 +199,7 @@ static int train(struct run *r, const struct batch *b, double weight, struct why
 			err = optimizer_step(r->optimizer, p->step);
 	}
 	if (err)
-		return device_failed(err, why);
+		return device_failed(r, err, why);
 	p->step++;
 	p->loss += sums[0];
 	p->hits += sums[1];
@@ -223,7 +224,7 @@ static int validate(struct run *r, const struct batch *b, double weight, struct 
 			err = sum_batch(r, b, sums);
 	}
 	if (err)
-		return device_failed(err, why);
+		return device_failed(r, err, why);
 	r->val_loss += sums[0];
 	r->val_hits += sums[1];
 	r->val_weight += weight;
@@ -360,13 +361,26 @@ static int finish(struct run *r, enum next how, struct why *why)
 	return status;
 }
 
+/* A rank that can't start takes the others along. */
+static int agree(struct run *r, int err, struct why *why)
+{
+	double failed = err != 0;
+	int unheard = dist_sum_doubles(r->dist, &failed, 1);
+
+	if (!err && unheard)
+		err = unreachable(unheard, why);
+	if (!err && failed > 0)
+		err = why_set(why, -EIO, "another rank failed");
+	return err;
+}
+
 int run_train(const struct options *o, struct dist *d, struct why *why)
 {
 	struct run r = { .o = o, .dist = d };
 	enum next how = NEXT_FAILED;
 	int status = 1;
 
-	if (run_setup(&r, why))
+	if (agree(&r, run_setup(&r, why), why))
 		goto done;
 	/* There is always something to resume from, and a disk that can't be written is told now. */
 	if (!r.resumed && run_save(&r, why))
@@ -375,9 +389,13 @@ int run_train(const struct options *o, struct dist *d, struct why *why)
 	how = loop(&r, why);
 	status = finish(&r, how, why);
 	/* A reader may hang in a mount that is dead, where only the end of the process reaches it. */
-	if (status > 1) {
+	if (status > 1 && dist_ranks(d) == 1) {
 		fflush(NULL);
 		_exit(status);
+	}
+	if (r.alone && dist_ranks(d) > 1) {
+		fprintf(stderr, "s3sample-train: rank %u: %s\n", dist_rank(d), why->text);
+		dist_abort(d, status);
 	}
 done:
 	run_done(&r);

@@ -35,6 +35,7 @@ struct run {
 	struct progress progress;
 	bool resumed;
 	bool save_failed;           /* the last time */
+	bool alone;                 /* this rank failed, and the others don't know */
 	/* of the epoch's validation so far: */
 	double val_loss, val_weight, val_hits;
 	/* of a batch: */

@@ -1,0 +1,108 @@
+"""Several ranks are one run: the same batches, the same sums, within rounding; and the same bits
+from run to run."""
+import os
+import shutil
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+from lib.runs import ENV, checkpoint, command, events, same_bits, start, train, wait_for_step
+from lib.small import samples_of
+from safetensors.numpy import load_file
+
+# Open MPI refuses root, and more ranks than cores. Its own shared memory isn't the point here.
+MPI_ENV = dict(ENV, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+               OMPI_MCA_btl_vader_single_copy_mechanism="none", OMPI_MCA_rmaps_base_oversubscribe="1")
+EPOCHS = ["--epochs", 3, "--crop", 16, "--flip", "--threads", 1]
+
+
+def mpirun(ranks, data, out, *options):
+    return ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks),
+            *command(data, out, *options)]
+
+
+def train_ranks(ranks, data, out, *options, status=0):
+    # With leaks looked for, MPI's own would be found.
+    env = dict(MPI_ENV, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+    run = subprocess.run(mpirun(ranks, data, out, *options), capture_output=True, text=True,
+                         timeout=300, env=env)
+    assert run.returncode == status, (run.returncode, run.stderr)
+    return run.stderr
+
+
+@pytest.fixture(scope="module")
+def one(small, tmp_path_factory):
+    out = tmp_path_factory.mktemp("one") / "out"
+    train(small, out, *EPOCHS, "--batch", 8)
+    return out
+
+
+def same_within_rounding(a, b):
+    for kind, keys in (("step", ("loss", "lr", "accuracy")),
+                       ("epoch", ("loss", "accuracy", "val_loss", "val_accuracy"))):
+        x, y = events(a, kind), events(b, kind)
+        assert [e["step"] for e in x] == [e["step"] for e in y]
+        for key in keys:
+            assert [e[key] for e in x] == pytest.approx([e[key] for e in y], rel=1e-3, abs=1e-5), key
+    x, y = load_file(checkpoint(a)), load_file(checkpoint(b))
+    for name in x:
+        if not name.startswith("optimizer."):
+            assert x[name] == pytest.approx(y[name], rel=1e-2, abs=2e-3), name
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_together_compute_what_one_computes(small, one, tmp_path, ranks):
+    train_ranks(ranks, small, tmp_path / "out", *EPOCHS, "--batch", 8 // ranks)
+    same_within_rounding(tmp_path / "out", one)
+
+
+def test_four_ranks_give_the_same_bits_each_time(small, tmp_path):
+    for name in "ab":
+        train_ranks(4, small, tmp_path / name, *EPOCHS, "--batch", 2)
+    assert same_bits(tmp_path / "a", tmp_path / "b")
+    assert events(tmp_path / "a", "step") == events(tmp_path / "b", "step")
+
+
+def test_another_number_of_ranks_goes_on_with_the_same_samples(small, one, tmp_path):
+    run = start(small, tmp_path / "out", *EPOCHS, "--batch", 8)
+    wait_for_step(run, 7)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    told = train_ranks(2, small, tmp_path / "out", *EPOCHS, "--batch", 4, "--resume", status=1)
+    assert '"ranks = 1", now "ranks = 2"' in told
+    train_ranks(2, small, tmp_path / "out", *EPOCHS, "--batch", 4, "--resume-anyway")
+    same_within_rounding(tmp_path / "out", one)
+
+
+def test_a_bad_sample_of_any_rank_counts_once(own, tmp_path):
+    paths = [row["path"] for row in samples_of(own)]
+    for i in (3, 40):
+        (own / paths[i] / "mfcc.npy").unlink()
+    told = train_ranks(4, own, tmp_path / "out", *EPOCHS, "--batch", 2, "--max-bad", "10%")
+    assert "2 of 45 samples could not be used:" in told
+    assert list(load_file(checkpoint(tmp_path / "out"))["data.bad"]) == [3, 40]
+
+
+def test_a_rank_that_cannot_start_ends_all(own, tmp_path):
+    shutil.rmtree(own)
+    told = train_ranks(2, own, tmp_path / "out", *EPOCHS, status=1)
+    assert "data: No such file or directory" in told
+
+
+def test_a_rank_that_is_killed_ends_all_and_leaves_a_checkpoint(small, tmp_path):
+    out = tmp_path / "out"
+    options = ["--epochs", 10**6, "--threads", 1, "--batch", 4, "--checkpoint-every", 2]
+    run = subprocess.Popen(mpirun(2, small, out, *options), stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, env=MPI_ENV, start_new_session=True)
+    wait_for_step(run, 6)
+    ranks = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+    assert len(ranks) == 2
+    os.kill(int(ranks[1]), signal.SIGKILL)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert "signal 9" in told
+    arrays = load_file(checkpoint(out))
+    assert all(np.isfinite(a).all() for a in arrays.values())
+    train_ranks(2, small, out, *options[2:], "--epochs", 10**6, "--resume", "--max-bad", "0%",
+                "--lr", "0.02", status=1)  # it is read; only the rate is another
