@@ -2,7 +2,7 @@
  *
  *     layer_tool BACKEND LAYER FOLDER [NAME=NUMBER]...
  *
- * BACKEND is reference or cpu. Arrays are read from FOLDER/NAME.npy and written there, under the
+ * BACKEND is reference, cpu or cuda. Arrays are read from FOLDER/NAME.npy and written there, under the
  * names that backend.h uses. Shapes are numbers on the command line. */
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +11,9 @@
 
 #include "backend/backend.h"
 #include "backend/cpu.h"
+#ifdef HAVE_CUDA
+#include "backend/cuda.h"
+#endif
 #include "backend/reference.h"
 #include "base/buf.h"
 #include "data/npy_read.h"
@@ -276,6 +279,10 @@ static void open_backend(const char *name)
 		must(reference_new(&b), name);
 	else if (strcmp(name, "cpu") == 0)
 		must(cpu_new(2, &b), name);
+#ifdef HAVE_CUDA
+	else if (strcmp(name, "cuda") == 0)
+		must(cuda_new(0, true, &b), name);
+#endif
 	else
 		die("no such backend", name);
 }

@@ -5,13 +5,13 @@ import subprocess
 import numpy as np
 import pytest
 from lib import formulas
-from lib.programs import LAYER_TOOL, WITH_TORCH
+from lib.programs import LAYER_TOOL, WITH_CUDA, WITH_TORCH
 
 REFERENCES = ["formulas"] + ["pytorch"] * WITH_TORCH
 TOLERANCE = 2e-5  # of the largest value: single precision sums of thousands
 
 
-@pytest.fixture(params=["reference", "cpu"])
+@pytest.fixture(params=["reference", "cpu"] + ["cuda"] * WITH_CUDA)
 def backend(request):
     return request.param
 

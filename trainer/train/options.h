@@ -10,6 +10,7 @@
 struct buf;
 struct why;
 
+enum device { DEVICE_CPU, DEVICE_CUDA };
 enum modality { MODALITY_AV, MODALITY_VIDEO, MODALITY_AUDIO };
 
 enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
@@ -17,7 +18,7 @@ enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 struct options {
 	enum options_action action;
 	char *data, *out, *config;
-	uint32_t device;                /* only the CPU so far */
+	enum device device;
 	uint32_t precision;             /* only float32 so far */
 	uint32_t threads;               /* 0: all CPUs */
 	enum modality modality;

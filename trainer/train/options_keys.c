@@ -13,12 +13,17 @@
 
 #define AT(field) offsetof(struct options, field)
 
+_Static_assert(sizeof(enum device) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum modality) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum optimizer_kind) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum schedule) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 
+/* in the order of enum device */
+#ifdef HAVE_CUDA
+static const char *const devices[] = { "cpu", "cuda", NULL };
+#else
 static const char *const devices[] = { "cpu", NULL };
-static const char *const devices_later[] = { "cuda", NULL };
+#endif
 static const char *const precisions[] = { "float32", NULL };
 static const char *const precisions_later[] = { "bf16", "fp16", NULL };
 static const char *const modalities[] = { "av", "video", "audio", NULL };
@@ -59,7 +64,11 @@ static const struct key keys[] = {
 	{ .name = "config", .kind = KEY_STRING, .where = LINE, .offset = AT(config),
 	  .nonempty = true, .accepts = "a file" },
 	{ .name = "device", .kind = KEY_CHOICE, .where = BOTH, .offset = AT(device),
-	  .choices = devices, .later = devices_later },
+	  .choices = devices,
+#ifndef HAVE_CUDA
+	  .accepts = "cpu; this program was built without CUDA",
+#endif
+	},
 	{ .name = "precision", .kind = KEY_CHOICE, .where = FIXED, .offset = AT(precision),
 	  .choices = precisions,
 	  .later = precisions_later },

@@ -7,6 +7,9 @@
 
 #include "backend/backend.h"
 #include "backend/cpu.h"
+#ifdef HAVE_CUDA
+#include "backend/cuda.h"
+#endif
 #include "checkpoint/safetensors.h"
 #include "data/hint.h"
 #include "data/order.h"
@@ -40,6 +43,37 @@ static int open_out(struct run *r, struct why *why)
 		return why_set(why, -EEXIST, "%s: is there already; --resume goes on with it, --overwrite "
 		               "begins anew", r->checkpoint);
 	return 0;
+}
+
+/* ---- the device ------------------------------------------------------------------------- */
+
+#ifdef HAVE_CUDA
+
+static int open_cuda(struct run *r, struct why *why)
+{
+	int err;
+
+	/* Gradients go through MPI on the host; each rank would need a GPU of its own. */
+	if (dist_ranks(r->dist) > 1)
+		return why_set(why, -EINVAL, "device = cuda with several ranks is not supported yet");
+	err = cuda_new(0, r->o->deterministic, &r->backend);
+	if (err == -ENODEV)
+		return why_set(why, err, "device = cuda: there is no GPU, or no driver for it");
+	return err ? why_set(why, err, "the GPU can't be used: %s", strerror(-err)) : 0;
+}
+
+#endif
+
+static int open_device(struct run *r, struct why *why)
+{
+	int err;
+
+#ifdef HAVE_CUDA
+	if (r->o->device == DEVICE_CUDA)
+		return open_cuda(r, why);
+#endif
+	err = cpu_new(r->o->threads, &r->backend);
+	return err ? why_set(why, err, "the CPU's library can't be started: %s", strerror(-err)) : 0;
 }
 
 /* ---- data ------------------------------------------------------------------------------ */
@@ -236,10 +270,9 @@ int run_setup(struct run *r, struct why *why)
 	err = open_out(r, why);
 	if (err)
 		return err;
-	err = cpu_new(r->o->threads, &r->backend);
-	if (err)
-		return why_set(why, err, "the CPU's library can't be started: %s", strerror(-err));
-	err = open_data(r, why);
+	err = open_device(r, why);
+	if (!err)
+		err = open_data(r, why);
 	if (!err)
 		err = build_model(r, why);
 	if (!err)
