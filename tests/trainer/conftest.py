@@ -1,4 +1,5 @@
 import pytest
+from lib.clips import make_clips
 from lib.digits import make_digits
 from lib.small import make_small
 
@@ -25,3 +26,9 @@ def own(tmp_path):
 def digits(tmp_path_factory):
     """Spoken digits; three voices are held out."""
     return make_digits(tmp_path_factory.mktemp("digits"), speeds=[130, 155])
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory):
+    """Clips, for a mount of them."""
+    return make_clips(tmp_path_factory.mktemp("media") / "clips")

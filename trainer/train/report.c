@@ -251,6 +251,13 @@ double report_wait_share(const struct report *r)
 	return r->whole > 0 ? r->waited / r->whole : 0;
 }
 
+void report_first_batch(struct report *r)
+{
+	write_json(r, json_pack("{s:s}", "event", "first_batch"));
+	report_say(r, "the first batch was there after %.1f s",
+	           (double)(clock_ms() - r->start_ms) / 1000);
+}
+
 static void write_step(struct report *r, const struct report_step *s)
 {
 	double per_s = r->line_whole > 0 ? (double)r->line_samples / r->line_whole : 0;

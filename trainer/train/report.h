@@ -46,6 +46,9 @@ void report_free(struct report *r);
 /* Time that the device waited for a batch, and that a whole step took: seconds. */
 void report_time(struct report *r, double waited, double whole, size_t samples);
 
+/* The first batch is there. */
+void report_first_batch(struct report *r);
+
 void report_step(struct report *r, const struct report_step *s);
 void report_epoch(struct report *r, const struct report_epoch *e);
 void report_bad(struct report *r, const char *path, const char *reason);

@@ -299,6 +299,8 @@ static int use_batch(struct run *r, const struct batch *b, double weight, struct
 
 static enum next loop(struct run *r, struct why *why)
 {
+	bool first = true;
+
 	for (;;) {
 		double start = seconds(), got, weight;
 		struct batch *b;
@@ -307,6 +309,9 @@ static enum next loop(struct run *r, struct why *why)
 		got = seconds();
 		if (next != NEXT_BATCH)
 			return next;
+		if (first)
+			report_first_batch(r->report);
+		first = false;
 		if (use_batch(r, b, weight, why))
 			return NEXT_FAILED;
 		report_time(r->report, got - start, seconds() - start, b->plan.n);
