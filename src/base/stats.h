@@ -32,6 +32,7 @@ struct buf;
 	X(probes, "objects whose packet table was read") \
 	X(decode_jobs, "jobs given to workers") \
 	X(decode_errors, "jobs that ended in an error") \
+	X(jobs_dropped, "jobs ended because nobody waited for them any more") \
 	X(frames_decoded, "video frames that came out of a decoder") \
 	X(frames_served, "decoded frames handed to readers' files") \
 	X(mfcc_computed, "MFCC arrays computed") \

@@ -165,6 +165,8 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 	/* Whoever of the threads comes too late for a request goes back to waiting. */
 	fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
 	err = start_threads(m);
+	if (!err)
+		err = fsys_start(fs);
 	if (err < 0) {
 		snprintf(why, MOUNT_WHY_MAX, "can't start threads: %s", strerror(-err));
 		goto fail;
@@ -194,6 +196,7 @@ void mount_stop(struct mount *m)
 		signal_fd(m->stop);
 	for (unsigned i = 0; i < m->n_threads; i++)
 		pthread_join(m->threads[i], NULL);
+	fsys_end(m->fs);
 	if (m->serving && m->serving != m->mounted)
 		fuse_session_destroy(m->serving);
 	if (m->mounted)

@@ -55,18 +55,29 @@ bool op_claim(struct op *op)
 	return claim(op, OP_COMPLETED);
 }
 
+bool op_claim_early(struct op *op)
+{
+	return claim(op, OP_ANSWERED_EARLY);
+}
+
 /* Called by libfuse with the request's own lock held: takes none of ours. The
  * claim keeps the completion from touching the request afterwards. */
 static void interrupted(fuse_req_t req, void *data)
 {
 	struct op *op = data;
+	struct fsys *fs = op->fs;
 	int arm = OP_ARMING;
 
 	/* A reply frees the request, on which the registering call still works. */
 	if (atomic_compare_exchange_strong(&op->arm, &arm, OP_INTERRUPTED))
 		return;
-	if (arm == OP_ARMED && claim(op, OP_ANSWERED_EARLY))
+	if (arm != OP_ARMED)
+		return;
+	wanted_drop(&op->wanted);   /* now: once claimed, the completion may free it */
+	if (op_claim_early(op)) {
 		fuse_reply_err(req, EINTR);
+		keeper_tell_dropped(fs->keeper);
+	}
 }
 
 struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
@@ -87,6 +98,7 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	}
 	op->fs = fs;
 	op->req = req;
+	op->pid = fuse_req_ctx(req)->pid;
 	op->inode = inodes_by_id(fs->inodes, ino);
 	if (!op->inode) {
 		fuse_reply_err(req, ESTALE);
@@ -144,7 +156,7 @@ static void note_failure(struct op *op, int err, const char *why)
 
 void op_fail(struct op *op, int err, const char *why)
 {
-	if (!atomic_load(&op->fs->stopping) && err != -ENOENT && err != -EINTR)
+	if (!atomic_load(&op->fs->stopping) && err != -ENOENT && err != -EINTR && err != -ECANCELED)
 		note_failure(op, err, why ? why : "no reason known");
 	op_answer(op, err);
 }
@@ -184,7 +196,7 @@ void fsys_stop(struct fsys *fs)
 	/* A claimed request stays ours after the lock is given up. */
 	if (reqs)
 		DL_FOREACH(fs->ops, op)
-			if (claim(op, OP_ANSWERED_EARLY))
+			if (op_claim_early(op))
 				reqs[n++] = op->req;
 	pthread_mutex_unlock(&fs->lock);
 	for (size_t i = 0; i < n; i++) {

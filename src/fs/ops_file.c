@@ -137,7 +137,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 			reply_inode(op, inodes_control(op->fs->inodes, INODE_CONTROL, control, op->inode, name));
 		break;
 	case INODE_NODE:
-		view_lookup(op->inode->node, name, lookup_answer, op);
+		view_lookup(op->inode->node, name, &op->wanted, lookup_answer, op);
 		break;
 	case INODE_CONTROL:
 		op_fail(op, -ENOTDIR, "not a directory");
@@ -325,7 +325,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	stats_add(op->fs->stats, STAT_fuse_reads, 1);
 	op->state = h;
 	atomic_fetch_add(&h->refs, 1);  /* for the answer */
-	view_read(h->file, (uint64_t)off, size, read_answer, op);
+	view_read(h->file, (uint64_t)off, size, &op->wanted, read_answer, op);
 out:
 	handle_unref(h);
 }

@@ -38,6 +38,7 @@ struct pool {
 	struct fetch_box *box;          /* answers of the block cache; also what wakes the thread */
 	int epoll;
 	pthread_t thread;
+	_Atomic bool any_dropped;       /* since the thread last looked */
 
 	pthread_mutex_t lock;
 
@@ -148,9 +149,23 @@ static void end_job(struct pool *p, struct pool_job *job, int err, const char *w
 {
 	struct pool_result result = { .err = err, .why = why };
 
-	if (err != -ESHUTDOWN)
-		stats_add(p->options.stats, STAT_decode_errors, 1);
+	pool_count_error(p->options.stats, err);
 	job->done(job, &result);
+}
+
+/* What nobody waits for any more. A job may also have been dropped before it came. */
+static void end_dropped(struct pool *p)
+{
+	struct pool_job *job, *next;
+
+	DL_FOREACH_SAFE(p->queue, job, next) {
+		if (!atomic_load(&job->dropped))
+			continue;
+		DL_DELETE(p->queue, job);
+		end_job(p, job, -ECANCELED, POOL_DROPPED_WHY);
+	}
+	for (unsigned i = 0; i < p->options.workers; i++)
+		pool_worker_drop(&p->workers[i]);
 }
 
 static void end_queue(struct pool *p, int err, const char *why)
@@ -266,6 +281,8 @@ static void turn(struct pool *p)
 		collect(p, &p->workers[i]);
 	}
 	take_submitted(p);
+	if (atomic_exchange(&p->any_dropped, false))
+		end_dropped(p);
 	start_missing(p);
 	hand_out(p);
 	end_queue_if_broken(p);
@@ -418,6 +435,8 @@ void pool_submit(struct pool *p, struct pool_job *job)
 
 	job->id = 0;
 	job->tried = false;
+	if (atomic_load(&job->dropped))
+		atomic_store(&p->any_dropped, true);
 	pthread_mutex_lock(&p->lock);
 	stopping = p->stopping;
 	if (!stopping)
@@ -427,6 +446,12 @@ void pool_submit(struct pool *p, struct pool_job *job)
 		end_job(p, job, -ESHUTDOWN, SHUTDOWN_WHY);
 	else
 		fetch_box_wake(p->box);
+}
+
+void pool_end_dropped(struct pool *p)
+{
+	atomic_store(&p->any_dropped, true);
+	fetch_box_wake(p->box);
 }
 
 void pool_free(struct pool *p)

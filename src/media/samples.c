@@ -68,6 +68,17 @@ void samples_leave(struct samples *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void samples_drop(struct samples *s)
+{
+	if (!samples_enter(s))
+		return;
+	/* A clip that nobody waits for gives up its table. */
+	clips_drop(s);
+	products_drop(s);
+	pool_end_dropped(s->pool);
+	samples_leave(s);
+}
+
 void samples_stop(struct samples *s)
 {
 	if (!s)

@@ -8,6 +8,7 @@
 
 #include "base/blob.h"
 #include "base/text.h"
+#include "media/samples.h"
 #include "store/meta.h"
 #include "view/catalog.h"
 #include "view/name.h"
@@ -123,6 +124,10 @@ static void probe_done(void *arg, int err, const char *why, uint64_t size)
 	struct probe *p = arg;
 	struct node *n = p->node;
 
+	if (err == -ECANCELED) {
+		p->done(p->arg, err, why, NULL, 0);
+		goto out;
+	}
 	n->size_known = true;
 	n->size = size;
 	if (err) {
@@ -137,12 +142,13 @@ static void probe_done(void *arg, int err, const char *why, uint64_t size)
 		n->ttl_ms = 0;
 	}
 	p->done(p->arg, 0, NULL, n, n->ttl_ms);
+out:
 	node_unref(n);
 	free(p);
 }
 
 void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
-                      view_node_fn *done, void *arg)
+                      const struct wanted *wanted, view_node_fn *done, void *arg)
 {
 	struct node *n = node_new(v, false, obj->key, obj, member);
 	struct probe *p;
@@ -165,7 +171,7 @@ void node_reply_sized(struct view *v, struct object *obj, int member, bool listi
 		return;
 	}
 	*p = (struct probe){ n, done, arg };
-	v->ops->probe(v, obj, probe_done, p);
+	v->ops->probe(v, obj, wanted, probe_done, p);
 }
 
 /* ----------------------------------------------------------------- views */
@@ -289,6 +295,11 @@ void views_free(struct views *vs)
 	free(vs->configs);
 	pthread_mutex_destroy(&vs->lock);
 	free(vs);
+}
+
+void views_drop(struct views *vs)
+{
+	samples_drop(vs->env.samples);
 }
 
 size_t views_count(const struct views *vs) { return vs->n; }

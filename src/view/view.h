@@ -5,7 +5,9 @@
  * count. Asynchronous functions call back exactly once, from any thread or
  * before they return, with no lock held; callbacks must not block. `why` is a
  * sentence, valid during the call, NULL on success. Errors are negative errno
- * as in the table of the man page. */
+ * as in the table of the man page. wanted (base/wanted.h; NULL: always) is the
+ * asker's, and stays until his callback has come; views_drop makes -ECANCELED
+ * of questions that aren't wanted any more, where there is work to be saved. */
 #ifndef S3SAMPLEFS_VIEW_VIEW_H
 #define S3SAMPLEFS_VIEW_VIEW_H
 
@@ -22,6 +24,7 @@ struct meta;
 struct object;
 struct samples;
 struct stats;
+struct wanted;
 struct view;
 struct views;
 
@@ -83,7 +86,7 @@ struct node *view_root(struct view *v);
 
 /* One name in a directory of a view. -ENOENT: ttl_ms tells how long that holds. */
 typedef void view_node_fn(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms);
-void view_lookup(struct node *dir, const char *name, view_node_fn *done, void *arg);
+void view_lookup(struct node *dir, const char *name, const struct wanted *wanted, view_node_fn *done, void *arg);
 
 /* Reading a directory: entries come one by one, pages are fetched in between.
  * Not thread-safe; one load at a time. */
@@ -107,6 +110,10 @@ void view_close(struct view_file *f);
 
 /* off < size, len > 0; cut at the size. iov: exactly the bytes, valid during the call. */
 typedef void view_read_fn(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov);
-void view_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg);
+void view_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+               void *arg);
+
+/* Some questions aren't wanted any more: ends decoding that was for them alone. */
+void views_drop(struct views *vs);
 
 #endif
