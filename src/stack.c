@@ -24,7 +24,6 @@
 #define WORKER_MEMORY (WORKER_DATA + (uint64_t)PROTO_SLOTS * PROTO_SLOT_SIZE)
 /* What must be left beside the workers for blocks, rows and running jobs. */
 #define DAEMON_MEMORY_MIN ((uint64_t)128 << 20)
-#define META_ENTRIES 200000u   /* about 60 MB of keys at the very most */
 
 struct stack {
 	struct stats stats;
@@ -42,7 +41,7 @@ struct stack {
 /* memory=, divided. */
 struct shares {
 	unsigned workers;
-	uint64_t blocks, rows, jobs, index;   /* bytes */
+	uint64_t blocks, rows, jobs, index, names, inodes;   /* bytes */
 };
 
 static unsigned allowed_cores(void)
@@ -79,10 +78,12 @@ static int divide_memory(const struct config *c, struct shares *ret, char *why)
 		         (unsigned long long)wanted, (unsigned long long)(c->memory >> 20));
 	ret->workers = (unsigned)(wanted < fit ? wanted : fit);
 	rest = c->memory - ret->workers * WORKER_MEMORY;
-	ret->blocks = rest * 3 / 8;
-	ret->rows = rest * 3 / 8;
+	ret->blocks = rest / 4;
+	ret->rows = rest / 4;
 	ret->jobs = rest / 8;
 	ret->index = rest / 8;
+	ret->names = rest / 8;
+	ret->inodes = rest / 8;
 	return 0;
 }
 
@@ -163,7 +164,7 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 		goto fail;
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
 	s->config_text = print_config(c);
-	s->meta = meta_new(s->store, c->metadata_ttl_ms, META_ENTRIES, &s->stats);
+	s->meta = meta_new(s->store, c->metadata_ttl_ms, m.names, &s->stats);
 	s->blocks = blocks_new(s->store, m.blocks, &s->stats);
 	s->budget = budget_new(m.jobs, &s->stats);
 	if (!s->config_text || !s->meta || !s->blocks || !s->budget || start_pool(s, c, &m, why) < 0)
@@ -184,7 +185,7 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 		status = err == -EINVAL ? 2 : 1;
 		goto fail;
 	}
-	const struct fsys_options o = { s->views, &s->stats, s->config_text };
+	const struct fsys_options o = { s->views, &s->stats, s->config_text, m.inodes };
 	s->fsys = fsys_new(&o);
 	if (!s->fsys)
 		goto fail;
@@ -212,6 +213,7 @@ void stack_free(struct stack *s)
 		store_cancel(s->store);
 	blocks_free(s->blocks);
 	store_free(s->store);
+	views_stop(s->views);
 	meta_free(s->meta);
 	fsys_free(s->fsys);
 	views_free(s->views);

@@ -92,13 +92,16 @@ unsigned ops_drop_orphans(struct fsys *fs);
 /* ---- keeper.c: a thread that looks after what nobody asks for: once a second, and
  * when it is woken. */
 struct keeper *keeper_new(struct fsys *fs);
-int keeper_start(struct keeper *k);   /* 0 or -errno */
+int keeper_start(struct keeper *k, struct fuse_session *se);   /* se: serves. 0 or -errno */
 void keeper_stop(struct keeper *k);   /* not started: nothing */
 void keeper_free(struct keeper *k);   /* stopped; NULL allowed */
 
 /* A request was answered early: what was done for it alone is to end. Any thread,
  * also under libfuse's locks. */
 void keeper_tell_dropped(struct keeper *k);
+
+/* The inodes have outgrown their share of memory: some are to be recalled. */
+void keeper_tell_full(struct keeper *k);
 
 /* ---- failures.c: what went wrong, for .s3samplefs/errors. */
 struct failures *failures_new(void);

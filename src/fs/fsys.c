@@ -24,7 +24,7 @@ struct fsys *fsys_new(const struct fsys_options *o)
 	fs->config_text = o->config_text;
 	pthread_mutex_init(&fs->lock, NULL);
 	pthread_cond_init(&fs->op_gone, NULL);
-	fs->inodes = inodes_new(o->stats, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+	fs->inodes = inodes_new(o->stats, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, o->inodes_max);
 	fs->failures = failures_new();
 	fs->keeper = keeper_new(fs);
 	if (!fs->inodes || !fs->failures || !fs->keeper) {
@@ -50,9 +50,9 @@ void fsys_free(struct fsys *fs)
 	free(fs);
 }
 
-int fsys_start(struct fsys *fs)
+int fsys_start(struct fsys *fs, struct fuse_session *se)
 {
-	return keeper_start(fs->keeper);
+	return keeper_start(fs->keeper, se);
 }
 
 void fsys_end(struct fsys *fs)

@@ -12,6 +12,7 @@ struct fsys_options {
 	struct views *views;       /* borrowed, like all below */
 	struct stats *stats;
 	const char *config_text;   /* what .s3samplefs/config shows */
+	size_t inodes_max;         /* bytes that inodes should take */
 };
 
 /* NULL when out of memory. */
@@ -23,7 +24,7 @@ const struct fuse_lowlevel_ops *fsys_ops(void);
 
 /* The thread that looks after what nobody waits for any more: between the two,
  * which go around the session. fsys_start: 0 or -errno. */
-int fsys_start(struct fsys *fs);
+int fsys_start(struct fsys *fs, struct fuse_session *se);
 void fsys_end(struct fsys *fs);
 
 /* Answers every waiting request, and every one from now on, with EIO: the

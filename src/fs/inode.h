@@ -21,6 +21,8 @@ enum inode_kind { INODE_ROOT, INODE_CONTROL_DIR, INODE_CONTROL, INODE_NODE };
 
 struct inode {
 	_Atomic unsigned refs;
+	_Atomic unsigned stalled; /* requests on it that have waited for long (orphans.c) */
+	_Atomic bool used;        /* a file: has been opened, so the kernel may have pages of it */
 	uint64_t id;              /* nodeid; the root's is 1 */
 	enum inode_kind kind;
 	int control;              /* INODE_CONTROL: which file */
@@ -28,7 +30,9 @@ struct inode {
 	char *path;               /* below the mount, without leading slash; "" for the root */
 };
 
-struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns);
+/* capacity: bytes that all of them should take. A look-up gets its inode all the
+ * same, and then others are to be recalled. */
+struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns, size_t capacity);
 void inodes_free(struct inodes *t);  /* NULL allowed */
 
 /* All return a reference, or NULL. */
@@ -40,6 +44,22 @@ struct inode *inodes_node(struct inodes *t, const struct inode *dir, const char 
 struct inode *inodes_control(struct inodes *t, enum inode_kind kind, int control, const struct inode *dir,
                              const char *name);
 void inode_unref(struct inode *i);  /* NULL allowed */
+
+/* No room for inodes that nobody has asked for. */
+bool inodes_full(struct inodes *t);
+
+/* A name that the kernel is to be asked to forget. */
+struct recall {
+	uint64_t parent;           /* nodeid */
+	char *name;                /* the caller's to free */
+};
+
+/* Beyond capacity: chooses inodes for which the kernel has no use just now, so many
+ * that an eighth of the capacity becomes free. Files never opened go first, the
+ * oldest of them; then any of the others by lot, since a pass over more files than
+ * fit would always throw out what it wants next. Each is chosen once, unless it is
+ * looked up again. Returns how many; *ret_list is the caller's to free. */
+size_t inodes_choose_recalls(struct inodes *t, struct recall **ret_list);
 
 /* The kernel forgets n look-ups. */
 void inodes_forget(struct inodes *t, uint64_t id, uint64_t n);

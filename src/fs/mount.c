@@ -166,7 +166,7 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 	fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
 	err = start_threads(m);
 	if (!err)
-		err = fsys_start(fs);
+		err = fsys_start(fs, m->serving);
 	if (err < 0) {
 		snprintf(why, MOUNT_WHY_MAX, "can't start threads: %s", strerror(-err));
 		goto fail;

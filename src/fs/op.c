@@ -131,6 +131,8 @@ void op_free(struct op *op)
 		return;
 	pthread_mutex_lock(&op->fs->lock);
 	DL_DELETE(op->fs->ops, op);
+	if (op->seen)
+		atomic_fetch_sub(&op->inode->stalled, 1);
 	if (atomic_load(&op->fs->stopping))
 		pthread_cond_broadcast(&op->fs->op_gone);
 	pthread_mutex_unlock(&op->fs->lock);

@@ -11,10 +11,6 @@
 
 #include "fs/fs_priv.h"
 
-/* Beyond so many inodes a listing hands out no more: the kernel would keep
- * them all until it is short of memory. */
-#define INODES_LISTED_MAX 500000
-
 #define FIRST 2u   /* place of the first entry after "." and ".." */
 
 struct dir {
@@ -267,8 +263,10 @@ static bool add_node(struct reply *r, struct dir *d)
 		return false;
 	inodes_node_attr(fs->inodes, path, d->node, &attr);
 	free(path);
-	/* A page may be older than what a look-up has found since. */
-	if (r->plus && d->node->size_known && node_is_current(d->node) && reply_has_room(r) && stats_get(fs->stats, STAT_inodes) < INODES_LISTED_MAX)
+	/* A page may be older than what a look-up has found since. Where the share of
+	 * memory is used up, a listing hands out no inodes: the kernel would keep them. */
+	if (r->plus && d->node->size_known && node_is_current(d->node) && reply_has_room(r) &&
+	    !inodes_full(fs->inodes))
 		i = inodes_node(fs->inodes, d->inode, d->name, d->node);
 	room = reply_add(r, d->name, i, &attr, d->next);
 	inode_unref(i);

@@ -81,6 +81,8 @@ static size_t list_waiting(struct fsys *fs, pid_t **ret)
 		DL_FOREACH(fs->ops, op) {
 			if (op->seen && op->pid > 0)
 				(*ret)[n++] = op->pid;
+			if (!op->seen)
+				atomic_fetch_add(&op->inode->stalled, 1);
 			op->seen = true;
 		}
 	pthread_mutex_unlock(&fs->lock);

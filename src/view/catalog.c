@@ -1,19 +1,30 @@
 #include "view/catalog.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/blob.h"
-#include "base/buf.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "base/workq.h"
 #include "store/meta.h"
-#include "view/name.h"
+#include "view/catalog_list.h"
 #include "view/view_priv.h"
+
+#define NO_ROOM "the list of all objects, and index.csv, would not fit into memory="
+
+struct catalogs {
+	size_t max;
+	struct workq *makers;          /* one thread: sorting and writing takes a while */
+
+	pthread_mutex_t lock;
+	/* lock: */
+	struct catalog *list;
+	size_t used;                   /* bytes of all snapshots */
+};
 
 struct waiter {
 	struct waiter *next;
@@ -21,23 +32,21 @@ struct waiter {
 	void *arg;
 };
 
-struct item {
-	char *key;
-	uint64_t size;
-	char *etag;
-};
-
 /* A finished catalogue, or one in the making. */
 struct snapshot {
 	_Atomic unsigned refs;
+	struct catalogs *owner;
 	struct catalog_data data;
 	uint64_t made_ms;
-	struct item *items;            /* bytewise order, as listed; gone once finished */
-	size_t n, room, bytes;
+	struct catalog_list list;      /* until it is finished */
+	size_t list_bytes, data_bytes; /* counted in used */
 };
 
 struct catalog {
-	struct view *view;
+	struct catalog *next;
+	struct catalogs *owner;
+	struct view *view;             /* the first that needed it; what counts is the same in all */
+
 	pthread_mutex_t lock;
 	/* lock: */
 	struct snapshot *current;
@@ -46,48 +55,148 @@ struct catalog {
 	struct snapshot *making;
 };
 
-static void items_free(struct snapshot *s)
+struct catalogs *catalogs_new(size_t max)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->items[i].key);
-		free(s->items[i].etag);
+	struct catalogs *cs = calloc(1, sizeof(*cs));
+
+	if (!cs)
+		return NULL;
+	cs->makers = workq_new("catalog", 1);
+	if (!cs->makers) {
+		free(cs);
+		return NULL;
 	}
-	free(s->items);
-	s->items = NULL;
-	s->n = s->room = 0;
+	cs->max = max;
+	pthread_mutex_init(&cs->lock, NULL);
+	return cs;
+}
+
+/* ------------------------------------------------------------- snapshots */
+
+static void give_back(struct catalogs *cs, size_t bytes)
+{
+	pthread_mutex_lock(&cs->lock);
+	cs->used -= bytes;
+	pthread_mutex_unlock(&cs->lock);
+}
+
+static void list_done(struct snapshot *s)
+{
+	catalog_list_done(&s->list);
+	give_back(s->owner, s->list_bytes);
+	s->list_bytes = 0;
 }
 
 static void snapshot_unref(struct snapshot *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
-	items_free(s);
+	list_done(s);
 	blob_unref(s->data.index_csv);
 	blob_unref(s->data.classes_txt);
 	for (size_t i = 0; i < s->data.n_labels; i++)
 		free((char *)(uintptr_t)s->data.labels[i]);
 	free((void *)(uintptr_t)s->data.labels);
+	give_back(s->owner, s->data_bytes);
 	free(s);
 }
 
-struct catalog *catalog_new(struct view *v)
+static bool take_once(struct catalogs *cs, size_t bytes)
 {
-	struct catalog *c = calloc(1, sizeof(*c));
+	bool fits;
 
+	pthread_mutex_lock(&cs->lock);
+	fits = bytes <= cs->max - cs->used;
+	if (fits)
+		cs->used += bytes;
+	pthread_mutex_unlock(&cs->lock);
+	return fits;
+}
+
+/* Counts bytes of c's snapshot in the making, if need be in place of what others,
+ * and c itself, have from earlier. */
+static bool take(struct catalog *c, size_t bytes, size_t *counted)
+{
+	struct catalogs *cs = c->owner;
+	bool fits = take_once(cs, bytes);
+	struct catalog *old;
+
+	pthread_mutex_lock(&cs->lock);
+	old = cs->list;                /* from here on nothing changes */
+	pthread_mutex_unlock(&cs->lock);
+	for (; old && !fits; old = old->next) {
+		catalog_expire(old);
+		fits = take_once(cs, bytes);
+	}
+	if (fits)
+		*counted += bytes;
+	return fits;
+}
+
+/* ------------------------------------------------------- which there are */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(char **a, char **b)
+{
+	while (*a && *b && strcmp(*a, *b) == 0)
+		a++, b++;
+	return !*a && !*b;
+}
+
+/* Do both list the same samples, with the same labels and sounds? */
+static bool list_the_same(const struct view *a, const struct view *b)
+{
+	return same_list(a->cfg.match, b->cfg.match) && same_text(a->cfg.path, b->cfg.path) &&
+	       same_text(a->cfg.audio, b->cfg.audio) && same_list(a->cfg.split_names, b->cfg.split_names) &&
+	       same_list(a->mfcc->cfg.match, b->mfcc->cfg.match);
+}
+
+struct catalog *catalogs_find(struct catalogs *cs, struct view *v)
+{
+	struct catalog *c;
+
+	/* Only this function changes the list, at its head, and nobody else calls it now. */
+	LL_FOREACH(cs->list, c)
+		if (list_the_same(c->view, v))
+			return c;
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
+	c->owner = cs;
 	c->view = v;
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_lock(&cs->lock);
+	LL_PREPEND(cs->list, c);
+	pthread_mutex_unlock(&cs->lock);
 	return c;
 }
 
-void catalog_free(struct catalog *c)
+void catalogs_stop(struct catalogs *cs)
 {
-	if (!c)
+	if (!cs)
 		return;
-	snapshot_unref(c->current);
-	pthread_mutex_destroy(&c->lock);
-	free(c);
+	workq_free(cs->makers);
+	cs->makers = NULL;
+}
+
+void catalogs_free(struct catalogs *cs)
+{
+	struct catalog *c, *next;
+
+	if (!cs)
+		return;
+	catalogs_stop(cs);
+	LL_FOREACH_SAFE(cs->list, c, next) {
+		snapshot_unref(c->current);
+		pthread_mutex_destroy(&c->lock);
+		free(c);
+	}
+	pthread_mutex_destroy(&cs->lock);
+	free(cs);
 }
 
 /* Text with a length against a label. */
@@ -105,11 +214,6 @@ static int compare_label(const void *key, const void *element)
 	return order ? order : -(label[k->len] != '\0');
 }
 
-static int compare_labels(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int64_t catalog_class(const struct catalog_data *d, const char *label, size_t len)
 {
 	const struct label_key key = { label, len };
@@ -120,165 +224,7 @@ int64_t catalog_class(const struct catalog_data *d, const char *label, size_t le
 	return found ? found - d->labels : -1;
 }
 
-/* Whether the listed key is a sample's video, and of which class. */
-static bool is_sample(const struct view *v, const char *key, struct name_class *class)
-{
-	for (const char *part = key, *end;; part = end + 1) {
-		end = strchrnul(part, '/');
-		if (!name_is_possible(part, (size_t)(end - part), ""))
-			return false;
-		if (!*end)
-			break;
-	}
-	return view_matches(&v->cfg, key) && name_classify(v->cfg.path, v->cfg.split_names, key, class);
-}
-
-static int collect_labels(const struct view *v, struct snapshot *s)
-{
-	char **labels = NULL;
-	size_t n = 0, room = 0, kept = 0;
-	struct name_class class;
-	const char *last = NULL;
-	size_t last_len = 0;
-
-	for (size_t i = 0; i < s->n; i++) {
-		if (!is_sample(v, s->items[i].key, &class))
-			continue;
-		/* Neighbours in a listing mostly share their label. */
-		if (last && last_len == class.label_len && memcmp(last, class.label, last_len) == 0)
-			continue;
-		if (n == room) {
-			char **more = reallocarray(labels, room ? 2 * room : 64, sizeof(*labels));
-			if (!more)
-				goto no_memory;
-			labels = more;
-			room = room ? 2 * room : 64;
-		}
-		labels[n] = strndup(class.label, class.label_len);
-		if (!labels[n])
-			goto no_memory;
-		n++;
-		last = class.label;
-		last_len = class.label_len;
-	}
-	if (n > 0)
-		qsort(labels, n, sizeof(*labels), compare_labels);
-	for (size_t i = 0; i < n; i++) {
-		if (kept > 0 && strcmp(labels[kept - 1], labels[i]) == 0)
-			free(labels[i]);
-		else
-			labels[kept++] = labels[i];
-	}
-	s->data.labels = (const char *const *)labels;
-	s->data.n_labels = kept;
-	return 0;
-no_memory:
-	while (n > 0)
-		free(labels[--n]);
-	free(labels);
-	return -ENOMEM;
-}
-
-/* RFC 4180: quoted where it must be. */
-static void add_field(struct buf *b, const char *text, size_t len, char after)
-{
-	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len) || memchr(text, '\n', len);
-
-	if (quote)
-		buf_putc(b, '"');
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '"')
-			buf_putc(b, '"');
-		buf_putc(b, text[i]);
-	}
-	if (quote)
-		buf_putc(b, '"');
-	buf_putc(b, after);
-}
-
-/* The first item not before key. */
-static size_t lower_bound(const struct snapshot *s, const char *key)
-{
-	size_t low = 0, high = s->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (strcmp(s->items[mid].key, key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/* The object that gives a video's sound: its own track where there is no other. */
-static const char *find_audio(const struct view *v, const struct snapshot *s, const char *video)
-{
-	char *prefix = v->cfg.audio ? name_audio_prefix(v->cfg.audio, video) : NULL;
-	const char *found = video;
-
-	for (size_t i = prefix ? lower_bound(s, prefix) : s->n;
-	     i < s->n && strncmp(s->items[i].key, prefix, strlen(prefix)) == 0; i++) {
-		const char *key = s->items[i].key;
-
-		if (name_is_audio_of(prefix, key) && view_matches(&v->mfcc->cfg, key) &&
-		    !view_matches(&v->cfg, key)) {
-			found = key;
-			break;
-		}
-	}
-	free(prefix);
-	return found;
-}
-
-static void write_index(const struct view *v, struct snapshot *s, struct buf *out)
-{
-	struct name_class class;
-
-	buf_puts(out, "path,split,label,class,video,audio,etag,size\n");
-	for (size_t i = 0; i < s->n; i++) {
-		const struct item *it = &s->items[i];
-		const char *audio;
-
-		if (!is_sample(v, it->key, &class))
-			continue;
-		audio = find_audio(v, s, it->key);
-		add_field(out, it->key, strlen(it->key), ',');
-		add_field(out, class.split, class.split_len, ',');
-		add_field(out, class.label, class.label_len, ',');
-		buf_printf(out, "%" PRId64 ",", catalog_class(&s->data, class.label, class.label_len));
-		add_field(out, it->key, strlen(it->key), ',');
-		add_field(out, audio, strlen(audio), ',');
-		add_field(out, it->etag, strlen(it->etag), ',');
-		buf_printf(out, "%" PRIu64 "\n", it->size);
-	}
-}
-
-/* From the list of all keys to the two files. */
-static int snapshot_finish(const struct view *v, struct snapshot *s)
-{
-	struct buf index, classes;
-	int err = collect_labels(v, s);
-
-	if (err < 0)
-		return err;
-	buf_init(&index, v->env.index_max);
-	buf_init(&classes, v->env.index_max);
-	write_index(v, s, &index);
-	for (size_t i = 0; i < s->data.n_labels; i++)
-		buf_printf(&classes, "%s\n", s->data.labels[i]);
-	err = buf_error(&index) ? buf_error(&index) : buf_error(&classes);
-	if (!err) {
-		s->data.index_csv = blob_copy(index.data, index.len);
-		s->data.classes_txt = blob_copy(classes.len ? classes.data : "", classes.len);
-		if (!s->data.index_csv || !s->data.classes_txt)
-			err = -ENOMEM;
-	}
-	buf_done(&index);
-	buf_done(&classes);
-	items_free(s);
-	return err == -EMSGSIZE ? -ENOMEM : err;
-}
+/* ---------------------------------------------------------------- making */
 
 static void finish(struct catalog *c, int err, const char *why)
 {
@@ -302,24 +248,37 @@ static void finish(struct catalog *c, int err, const char *why)
 	snapshot_unref(made);
 }
 
-static int item_add(struct snapshot *s, const struct store_entry *e, size_t max)
+/* From the list of all keys to the two files. */
+static int write_files(struct catalog *c, struct snapshot *s)
 {
-	struct item *it;
+	size_t size, labels = 0;
+	int err = catalog_list_labels(&s->list, c->view, &s->data);
 
-	s->bytes += sizeof(*it) + strlen(e->name) + strlen(e->meta.etag) + 2;
-	if (s->bytes > max)
+	if (!err)
+		err = catalog_list_index_size(&s->list, c->view, &s->data, &size);
+	if (err)
+		return err;
+	for (size_t i = 0; i < s->data.n_labels; i++)
+		labels += sizeof(char *) + 2 * (strlen(s->data.labels[i]) + 1);  /* in classes.txt, too */
+	if (!take(c, size + labels, &s->data_bytes))
 		return -ENOMEM;
-	if (s->n == s->room) {
-		struct item *more = reallocarray(s->items, s->room ? 2 * s->room : 256, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		s->items = more;
-		s->room = s->room ? 2 * s->room : 256;
-	}
-	it = &s->items[s->n];
-	*it = (struct item){ strdup(e->name), e->meta.size, strdup(e->meta.etag) };
-	s->n++;
-	return it->key && it->etag ? 0 : -ENOMEM;
+	err = catalog_list_index(&s->list, c->view, &s->data, size, &s->data.index_csv);
+	if (err)
+		return err;
+	s->data.classes_txt = catalog_classes(&s->data);
+	return s->data.classes_txt ? 0 : -ENOMEM;
+}
+
+static void make(void *arg)
+{
+	struct catalog *c = arg;
+	struct snapshot *s = c->making;
+	int err = write_files(c, s);
+
+	list_done(s);
+	s->made_ms = clock_ms();
+	s->data.ttl_ms = c->view->env.metadata_ttl_ms;
+	finish(c, err, NO_ROOM);
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects);
@@ -331,16 +290,30 @@ static void ask_page(struct catalog *c, const char *token)
 	meta_list(c->view->env.meta, &list, page_answer, c);
 }
 
+static int add_page(struct catalog *c, const struct store_page *page)
+{
+	struct snapshot *s = c->making;
+	size_t bytes = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < page->n; i++)
+		bytes += catalog_item_bytes(page->entries[i].name, &page->entries[i].meta);
+	if (!take(c, bytes, &s->list_bytes))
+		return -ENOMEM;
+	for (size_t i = 0; i < page->n && !err; i++)
+		err = catalog_list_add(&s->list, page->entries[i].name, &page->entries[i].meta);
+	return err;
+}
+
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
 {
 	struct catalog *c = arg;
-	struct snapshot *s = c->making;
 	char *token;
 
 	(void)objects;
-	for (size_t i = 0; !err && i < page->n; i++) {
-		err = item_add(s, &page->entries[i], c->view->env.index_max);
-		why = "the list of all objects would not fit into memory=";
+	if (!err) {
+		err = add_page(c, page);
+		why = NO_ROOM;
 	}
 	if (!err && page->next) {
 		token = strdup(page->next);
@@ -352,12 +325,11 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 		err = -ENOMEM;
 	}
 	if (!err) {
-		err = snapshot_finish(c->view, s);
-		why = "the index would not fit into memory=";
-		s->made_ms = clock_ms();
-		s->data.ttl_ms = c->view->env.metadata_ttl_ms;
+		err = workq_submit(c->owner->makers, make, c);
+		why = "the list of samples can't be made now";
 	}
-	finish(c, err, why);
+	if (err)
+		finish(c, err, why);
 }
 
 void catalog_expire(struct catalog *c)
@@ -371,43 +343,58 @@ void catalog_expire(struct catalog *c)
 	snapshot_unref(old);
 }
 
-void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
+/* The present one if it still holds, with a reference; else NULL, and then w waits:
+ * *ret_first tells whether a listing has to be begun. Takes w in that case. */
+static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uint64_t ttl, bool *ret_first)
 {
-	const uint64_t ttl = c->view->env.metadata_ttl_ms;
-	struct waiter *w;
 	struct snapshot *s;
-	bool first;
 
 	pthread_mutex_lock(&c->lock);
 	s = c->current;
 	if (s && !c->waiters && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
-		struct catalog_data data = s->data;
-
 		atomic_fetch_add(&s->refs, 1);
-		pthread_mutex_unlock(&c->lock);
-		if (ttl != META_FOREVER)
-			data.ttl_ms = ttl - (clock_ms() - s->made_ms < ttl ? clock_ms() - s->made_ms : ttl);
-		done(arg, 0, NULL, &data);
-		snapshot_unref(s);
-		return;
+	} else {
+		s = NULL;
+		*ret_first = c->waiters == NULL;
+		LL_APPEND(c->waiters, w);
 	}
-	w = calloc(1, sizeof(*w));
+	pthread_mutex_unlock(&c->lock);
+	return s;
+}
+
+void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
+{
+	const uint64_t ttl = c->view->env.metadata_ttl_ms;
+	struct waiter *w = calloc(1, sizeof(*w));
+	struct snapshot *s;
+	bool first;
+
 	if (!w) {
-		pthread_mutex_unlock(&c->lock);
 		done(arg, -ENOMEM, "not enough memory", NULL);
 		return;
 	}
 	*w = (struct waiter){ .done = done, .arg = arg };
-	first = c->waiters == NULL;
-	LL_APPEND(c->waiters, w);
-	pthread_mutex_unlock(&c->lock);
+	s = current_or_wait(c, w, ttl, &first);
+	if (s) {
+		struct catalog_data data = s->data;
+		uint64_t age = clock_ms() - s->made_ms;
+
+		if (ttl != META_FOREVER)
+			data.ttl_ms = age < ttl ? ttl - age : 0;
+		done(arg, 0, NULL, &data);
+		snapshot_unref(s);
+		free(w);
+		return;
+	}
 	if (!first)
 		return;
-	c->making = calloc(1, sizeof(*c->making));
-	if (!c->making) {
+	s = calloc(1, sizeof(*s));
+	if (!s) {
 		finish(c, -ENOMEM, "not enough memory");
 		return;
 	}
-	c->making->refs = 1;
+	s->refs = 1;
+	s->owner = c->owner;
+	c->making = s;
 	ask_page(c, NULL);
 }

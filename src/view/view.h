@@ -37,7 +37,7 @@ struct view_env {
 	struct blocks *blocks;
 	struct samples *samples;
 	struct stats *stats;
-	size_t index_max;        /* bytes that index.csv and what it is made from may take */
+	size_t index_max;        /* bytes that all index.csv, and what they are made from, may take */
 	uint64_t metadata_ttl_ms;
 };
 
@@ -46,7 +46,7 @@ struct node {
 	struct view *view;
 	bool is_dir;
 	int member;              /* which of an object's files; the view type's own numbers */
-	char *path;              /* directories: prefix, "" or ending in '/'; else the object's key */
+	const char *path;        /* directories: prefix, "" or ending in '/'; else the object's key */
 	struct object *obj;      /* whose bytes give the content; NULL: none does */
 	struct blob *content;    /* files that are complete in memory */
 	bool size_known;         /* false: only a look-up tells (it takes a probe) */
@@ -55,11 +55,15 @@ struct node {
 	char *why;               /* NULL, or the sentence for err */
 	int64_t mtime_ns;
 	uint64_t ttl_ms;         /* how long the look-up holds, from when it was made */
-	char version[VIEW_VERSION_MAX]; /* ETag and whatever else the content depends on; "" for directories */
+	const char *version;     /* ETag and whatever else the content depends on; "" for directories */
+	char *own_path, *own_version;  /* those that aren't the object's own; else NULL */
 };
 
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);  /* NULL allowed */
+
+/* Memory that goes with it, its object and content counted as if nobody else had them: bytes. */
+size_t node_bytes(const struct node *n);
 
 /* False once it is known that the node's object has been replaced. */
 bool node_is_current(const struct node *n);
@@ -71,6 +75,9 @@ void node_outdated(const struct node *n);
  * already. Returns 0 or -errno with why[VIEW_WHY_MAX]. cfg is copied. */
 int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why,
               struct views **ret_views);
+
+/* Ends what still goes on in threads of the views' own; no listing is under way. NULL allowed. */
+void views_stop(struct views *vs);
 void views_free(struct views *vs);
 
 size_t views_count(const struct views *vs);

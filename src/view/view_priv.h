@@ -33,7 +33,7 @@ struct view {
 	const struct view_ops *ops;
 	struct view_env env;
 	struct view *frames, *mfcc;    /* samples: views made of their specs, owned */
-	struct catalog *catalog;       /* samples */
+	struct catalog *catalog;       /* samples; perhaps shared with other views, which outlive this */
 	char *dynamic_name;            /* NAME@key=value,...: what it was asked for as; else NULL */
 	struct view *next;             /* dynamic ones */
 };

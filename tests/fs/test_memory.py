@@ -1,10 +1,14 @@
 """memory= is a bound, not a wish."""
+import errno
+import os
+
 import numpy as np
+import pytest
 
 from lib import reference
 from lib.mount import sanitized
 from lib.threads import Reader
-from lib.wait import DEADLINE
+from lib.wait import DEADLINE, until
 
 KEY = "train/video/clip.mkv"
 
@@ -31,3 +35,94 @@ def test_many_large_reads_at_once_stay_within_memory(tree, mounted):
     assert mount.idle_stats()["row_bytes"] + mount.stat("block_bytes") < bound
     slack = 3 if sanitized() else 1.25
     assert _peak(mount.pid) + sum(_peak(pid) for pid in mount.workers()) < bound * slack
+
+
+# The least memory= there is: an eighth of what the worker leaves is for inodes.
+MEMORY = 448 << 20
+INODES = (MEMORY - (320 << 20)) // 8
+FILES = 20_000
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    """More files, with long names, than there is room for their inodes."""
+    folder = tmp_path_factory.mktemp("crowd") / "d"
+    folder.mkdir()
+    for i in range(FILES):
+        (folder / f"{i:06}{'x' * 200}").write_bytes(b"%d" % i)
+    return folder
+
+
+def _inodes_fit(mount):
+    """The kernel forgets in its own time."""
+    until(lambda: mount.stat("inode_bytes") <= INODES, "inodes within their share",
+          check=mount.must_run)
+
+
+def _lines(path):
+    with open(path) as index:
+        return sum(1 for _ in index)
+
+
+def test_a_catalogue_that_does_not_fit_says_so(crowd, mounted):
+    mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
+    with pytest.raises(OSError) as error:
+        _lines(mount / "samples@match=*/index.csv")
+    assert error.value.errno == errno.ENOMEM
+    assert "would not fit into memory=" in (mount / ".s3samplefs/errors").read_text()
+    assert (mount / "raw/d").is_dir()
+
+
+def test_one_catalogue_makes_room_for_another(tmp_path, mounted):
+    folder = tmp_path / "some" / "d"
+    folder.mkdir(parents=True)
+    for i in range(FILES // 2):
+        (folder / f"{i:06}{'x' * 200}").touch()
+    mount = mounted(f"dir:{folder.parent}", {"memory": MEMORY, "workers": 1})
+    # These two differ in what they list, so that they can't share; each takes more than half.
+    names = ["samples@match=*", "samples@match=*,split_names=first"]
+    for name in 2 * names:
+        assert _lines(mount / name / "index.csv") == FILES // 2 + 1
+
+
+def test_look_ups_of_more_files_than_fit_stay_within_memory(crowd, mounted):
+    mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
+    names = sorted(os.listdir(crowd))
+    kept = open(mount / "raw/d" / names[7], "rb", buffering=0)
+    for name in names:
+        os.stat(mount / "raw/d" / name)
+    _inodes_fit(mount)
+    assert mount.stat("inodes_recalled") > 0
+    assert mount.stat("inodes") < FILES
+    assert mount.stat("meta_bytes") <= INODES    # the names have a share of the same size
+    # Nobody notices: names, open files, numbers of inodes.
+    with kept:
+        assert kept.read() == b"7"
+    first = mount / "raw/d" / names[0]
+    assert os.stat(first).st_ino == os.stat(first).st_ino and first.read_bytes() == b"0"
+    assert sorted(os.listdir(mount / "raw/d")) == names
+
+
+def test_a_listing_of_more_files_than_fit_stays_within_memory(crowd, mounted):
+    mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
+    with os.scandir(mount / "raw/d") as entries:
+        assert sum(1 for _ in entries) == FILES
+    # What a listing gives goes up to the share and no further: nothing has to be taken back.
+    assert INODES / 2 < mount.stat("inode_bytes") < INODES + (64 << 10)
+
+
+def test_a_second_pass_over_more_files_than_fit_still_finds_some_pages(crowd, mounted):
+    mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
+    names = sorted(os.listdir(crowd))
+
+    def read_all():
+        before = mount.stat("fuse_reads")
+        for i, name in enumerate(names):
+            assert (mount / "raw/d" / name).read_bytes() == b"%d" % i
+        return mount.stat("fuse_reads") - before
+
+    read_all()
+    assert mount.stat("inodes_recalled") > 0
+    again = read_all()
+    assert 0 < again < FILES * 0.9, f"{again} of {FILES} files were read again"
+    _inodes_fit(mount)
