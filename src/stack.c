@@ -24,6 +24,7 @@
 #define WORKER_MEMORY (WORKER_DATA + (uint64_t)PROTO_SLOTS * PROTO_SLOT_SIZE)
 /* What must be left beside the workers for blocks, rows and running jobs. */
 #define DAEMON_MEMORY_MIN ((uint64_t)128 << 20)
+_Static_assert(WORKER_MEMORY + DAEMON_MEMORY_MIN == CONFIG_MEMORY_MIN, "what config accepts is enough");
 
 struct stack {
 	struct stats stats;
@@ -60,17 +61,13 @@ static int divide_memory(const struct config *c, struct shares *ret, char *why)
 {
 	uint64_t wanted = c->workers ? c->workers : allowed_cores(), fit, rest;
 
-	if (c->memory < WORKER_MEMORY + DAEMON_MEMORY_MIN) {
-		snprintf(why, STACK_WHY_MAX, "memory=%lluM is too little: a worker takes up to %lluM, the rest %lluM",
-		         (unsigned long long)(c->memory >> 20), (unsigned long long)(WORKER_MEMORY >> 20),
-		         (unsigned long long)(DAEMON_MEMORY_MIN >> 20));
-		return 2;
-	}
 	fit = (c->memory - DAEMON_MEMORY_MIN) / WORKER_MEMORY;
 	if (c->workers > fit) {
-		snprintf(why, STACK_WHY_MAX, "workers=%u don't fit into memory=%lluM: there is room for %llu of %lluM",
+		snprintf(why, STACK_WHY_MAX,
+		         "workers=%u don't fit into memory=%lluM: there is room for %llu of %lluM each; they need memory=%lluM",
 		         c->workers, (unsigned long long)(c->memory >> 20), (unsigned long long)fit,
-		         (unsigned long long)(WORKER_MEMORY >> 20));
+		         (unsigned long long)(WORKER_MEMORY >> 20),
+		         (unsigned long long)((c->workers * WORKER_MEMORY + DAEMON_MEMORY_MIN) >> 20));
 		return 2;
 	}
 	if (wanted > fit)
@@ -87,6 +84,7 @@ static int divide_memory(const struct config *c, struct shares *ret, char *why)
 	return 0;
 }
 
+/* 1: it is there, and empty, of which why tells. */
 static int open_store(struct stack *s, const struct config *c, char *why)
 {
 	const struct store_s3_options o = {
@@ -151,7 +149,8 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 {
 	struct stack *s = calloc(1, sizeof(*s));
 	struct shares m;
-	int status = 1;
+	char note[STORE_WHY_MAX + 300] = "";
+	int status = 1, opened;
 
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
 	if (!s)
@@ -160,8 +159,11 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 	if (status)
 		goto fail;
 	status = 1;
-	if (open_store(s, c, why) < 0)
+	opened = open_store(s, c, why);
+	if (opened < 0)
 		goto fail;
+	if (opened)
+		snprintf(note, sizeof(note), "nothing is in %.250s: %.250s", c->source, why);
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
 	s->config_text = print_config(c);
 	s->meta = meta_new(s->store, c->metadata_ttl_ms, m.names, &s->stats);
@@ -190,6 +192,7 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 	if (!s->fsys)
 		goto fail;
 	*ret_stack = s;
+	strcpy(why, note);
 	return 0;
 fail:
 	stack_free(s);

@@ -106,7 +106,8 @@ void keeper_tell_full(struct keeper *k);
 /* ---- failures.c: what went wrong, for .s3samplefs/errors. */
 struct failures *failures_new(void);
 void failures_free(struct failures *f);
-void failures_add(struct failures *f, const char *path, int err, const char *why);
+/* False: it is the last one again. */
+bool failures_add(struct failures *f, const char *path, int err, const char *why);
 void failures_text(struct failures *f, struct buf *out);
 
 /* The errno a user sees for an error of the layers below: one of the table in the man page, positive. */

@@ -152,8 +152,8 @@ static void note_failure(struct op *op, int err, const char *why)
 	         op->name ? op->name : "");
 	if (!op->name)
 		inodes_set_why(fs->inodes, op->inode, why);
-	failures_add(fs->failures, path, errno_for_user(err), why);
-	log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
+	if (failures_add(fs->failures, path, errno_for_user(err), why))
+		log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
 }
 
 void op_fail(struct op *op, int err, const char *why)

@@ -104,7 +104,7 @@ static void lookup_in_root(struct op *op)
 	}
 	v = views_find(fs->views, op->name, why);
 	if (!v) {
-		if (why[0])
+		if (why[0] && failures_add(fs->failures, op->name, ENOENT, why))
 			log_warn("%s: %s", op->name, why);
 		reply_absent(op, 0);
 		return;

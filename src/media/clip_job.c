@@ -344,8 +344,11 @@ static void job_start(struct frame_job *j)
 	j->reserved.granted = job_granted;
 	granted = budget_reserve(j->clip->samples->budget, &j->reserved);
 	if (granted < 0) {
-		const struct pool_result r = { .err = -ENOMEM, .why = "one row of the array would not fit into memory=" };
+		char why[SAMPLES_WHY_MAX];
+		const struct pool_result r = { .err = -ENOMEM, .why = why };
 
+		snprintf(why, sizeof(why), "decoding a row of it takes %zu MB; memory= leaves %zu MB for running jobs",
+		         (j->reserved.bytes >> 20) + 1, budget_total(j->clip->samples->budget) >> 20);
 		j->reserved.bytes = 0;
 		job_done(&j->job, &r);
 	} else if (granted) {

@@ -180,10 +180,15 @@ static void product_reserve(struct product *p, size_t out_size)
 	p->reserved.bytes = 2 * out_size;
 	p->reserved.granted = product_granted;
 	granted = budget_reserve(s->budget, &p->reserved);
-	if (granted < 0)
-		product_finish(p, -ENOMEM, "the result would not fit into memory=", NULL);
-	else if (granted)
+	if (granted < 0) {
+		char why[SAMPLES_WHY_MAX];
+
+		snprintf(why, sizeof(why), "the result takes %zu MB; memory= leaves %zu MB for running jobs",
+		         (p->reserved.bytes >> 20) + 1, budget_total(s->budget) >> 20);
+		product_finish(p, -ENOMEM, why, NULL);
+	} else if (granted) {
 		product_granted(&p->reserved);
+	}
 }
 
 /* Joins the product under key, or starts it. out_size: of its job. */

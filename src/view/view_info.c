@@ -86,6 +86,8 @@ static void print_table(struct info *f, const struct table_head *t)
 	           t->time_base_num, t->time_base_den, t->n_packets, bytes, keys);
 	buf_printf(&f->text, "index: %s\n", t->flags & TABLE_WHOLE ? "none that tells all; the object was read whole once" :
 	                                                            "in the container; payload was not read");
+	if (t->flags & TABLE_CUT)
+		buf_puts(&f->text, "the object ends before its index does: it has been cut short; what is there is shown\n");
 }
 
 /* What decoding the rows needs: from each run's sync packet to its last wanted one. */
@@ -104,7 +106,7 @@ static void print_cost(struct buf *b, const struct table_head *t, const struct p
 			bytes += p[j].size;
 		runs++;
 	}
-	buf_printf(b, "planned: %" PRIu64 " bytes of video in %u ranges\n", bytes, runs);
+	buf_printf(b, "planned: %" PRIu64 " bytes of video in %u range%s\n", bytes, runs, runs == 1 ? "" : "s");
 }
 
 static void print_plan(struct info *f, const struct samples_clip *c)
