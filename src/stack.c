@@ -210,6 +210,7 @@ void stack_free(struct stack *s)
 		return;
 	/* First all that could still call back ends, from the top down: no new jobs,
 	 * then the jobs, then the requests of the store. */
+	views_cancel(s->views);
 	samples_stop(s->samples);
 	pool_free(s->pool);
 	if (s->store)

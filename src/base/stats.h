@@ -48,6 +48,7 @@ struct buf;
 	X(fuse_errors, "requests answered with an error other than ENOENT") \
 	X(inodes, "inodes now known to the kernel (gauge)") \
 	X(inode_bytes, "bytes that they take here (gauge)") \
+	X(inode_bytes_max, "most bytes that they took at once (gauge)") \
 	X(inodes_recalled, "inodes that the kernel was asked to forget for others") \
 	X(memory_reserved, "bytes reserved by running jobs (gauge)") \
 	X(names_left_out, "objects whose names no file can have")

@@ -57,7 +57,7 @@ struct op {
 	struct fsys *fs;
 	fuse_req_t req;
 	pid_t pid;                 /* the thread that asked; 0: not known here */
-	bool seen;                 /* fsys.lock; the keeper has seen it wait */
+	bool seen;                 /* fsys.lock; the keeper has seen it wait at an earlier tick */
 	struct wanted wanted;      /* dropped when answered early */
 	_Atomic int claim;         /* enum op_claim */
 	_Atomic int arm;           /* enum op_arm */
@@ -73,9 +73,10 @@ struct op {
 struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
 
 /* True: the caller now answers op->req. False: somebody has. op_claim is for its
- * completion; whoever claims early answers after the op may be gone. */
+ * completion. Whoever claims early, under fsys.lock, keeps the request, which no
+ * interrupt can reach any more, and answers after the op may be gone. */
 bool op_claim(struct op *op);
-bool op_claim_early(struct op *op);
+bool op_claim_early_locked(struct op *op);
 void op_free(struct op *op);  /* NULL allowed */
 
 /* Claims, answers with the errno for err, frees. */
@@ -92,7 +93,7 @@ unsigned ops_drop_orphans(struct fsys *fs);
 /* ---- keeper.c: a thread that looks after what nobody asks for: once a second, and
  * when it is woken. */
 struct keeper *keeper_new(struct fsys *fs);
-int keeper_start(struct keeper *k, struct fuse_session *se);   /* se: serves. 0 or -errno */
+int keeper_start(struct keeper *k, int fuse);  /* fuse: descriptor of the session. 0 or -errno */
 void keeper_stop(struct keeper *k);   /* not started: nothing */
 void keeper_free(struct keeper *k);   /* stopped; NULL allowed */
 

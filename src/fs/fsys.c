@@ -50,9 +50,9 @@ void fsys_free(struct fsys *fs)
 	free(fs);
 }
 
-int fsys_start(struct fsys *fs, struct fuse_session *se)
+int fsys_start(struct fsys *fs, int fuse)
 {
-	return keeper_start(fs->keeper, se);
+	return keeper_start(fs->keeper, fuse);
 }
 
 void fsys_end(struct fsys *fs)

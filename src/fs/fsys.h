@@ -23,8 +23,8 @@ void fsys_free(struct fsys *fs);  /* no request under way; NULL allowed */
 const struct fuse_lowlevel_ops *fsys_ops(void);
 
 /* The thread that looks after what nobody waits for any more: between the two,
- * which go around the session. fsys_start: 0 or -errno. */
-int fsys_start(struct fsys *fs, struct fuse_session *se);
+ * which go around the session. fuse: its descriptor, borrowed. fsys_start: 0 or -errno. */
+int fsys_start(struct fsys *fs, int fuse);
 void fsys_end(struct fsys *fs);
 
 /* Answers every waiting request, and every one from now on, with EIO: the

@@ -1,6 +1,5 @@
-#include "fs/inode.h"
+#include "fs/inode_priv.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,49 +7,10 @@
 #include <unistd.h>
 
 #include "base/stats.h"
-#include "base/table.h"
 #include "base/text.h"
 #include "store/object.h"
 
-/* An inode and what only the table looks at. */
-struct record {
-	struct inode inode;       /* first: the two are one */
-	struct inodes *table;
-	struct inode *parent;     /* a reference, so that a directory outlives its entries; NULL: the root */
-	size_t bytes;             /* but for why */
-	/* lock: */
-	UT_hash_handle by_id;
-	UT_hash_handle by_path;   /* only the newest version of a path */
-	uint64_t lookups;         /* the kernel's */
-	bool superseded;
-	bool recalled;            /* the kernel has been asked to forget it */
-	char *why;
-};
-
-struct inodes {
-	struct stats *stats;
-	struct timespec mounted;
-	size_t capacity;
-	uid_t uid;
-	gid_t gid;
-
-	pthread_mutex_t lock;
-	/* lock: */
-	struct record *ids;
-	struct record *paths;
-	uint64_t next_id;
-	size_t bytes;             /* of all records */
-	size_t recalled_bytes;    /* of those recalled and not gone yet */
-	uint64_t lot;             /* state of the lots drawn */
-};
-
 static struct record *record_of(const struct inode *i) { return (struct record *)(uintptr_t)i; }
-
-static struct inode *inode_ref(const struct inode *i)
-{
-	atomic_fetch_add(&record_of(i)->inode.refs, 1);
-	return &record_of(i)->inode;
-}
 
 static struct record *record_new(struct inodes *t, char *path)
 {
@@ -63,6 +23,7 @@ static struct record *record_new(struct inodes *t, char *path)
 	}
 	r->table = t;
 	r->inode.refs = 1;
+	r->queue = QUEUE_NONE;
 	r->inode.path = path;
 	return r;
 }
@@ -80,14 +41,7 @@ static void count_locked(struct inodes *t, const struct record *r, bool more)
 
 	t->bytes += more ? bytes : -bytes;
 	stats_add(t->stats, STAT_inode_bytes, more ? (int64_t)bytes : -(int64_t)bytes);
-}
-
-static void set_recalled_locked(struct inodes *t, struct record *r, bool recalled)
-{
-	if (r->recalled == recalled)
-		return;
-	r->recalled = recalled;
-	t->recalled_bytes += recalled ? r->bytes : -r->bytes;
+	stats_max(t->stats, STAT_inode_bytes_max, (int64_t)t->bytes);
 }
 
 /* False: out of memory, r is in no table. */
@@ -105,6 +59,8 @@ static bool add_locked(struct inodes *t, struct record *r)
 	stats_add(t->stats, STAT_inodes, 1);
 	r->bytes = record_bytes(r);
 	count_locked(t, r, true);
+	if (r->inode.kind == INODE_NODE)
+		record_queue_locked(t, r, QUEUE_FRESH);
 	return true;
 }
 
@@ -114,6 +70,7 @@ static void supersede_locked(struct inodes *t, struct record *r)
 		return;
 	r->superseded = true;
 	HASH_DELETE(by_path, t->paths, r);
+	record_queue_locked(t, r, QUEUE_STALE);
 }
 
 /* Out of the table; the table's reference is the caller's to drop. */
@@ -124,7 +81,7 @@ static void remove_locked(struct inodes *t, struct record *r)
 		HASH_DELETE(by_path, t->paths, r);
 	stats_add(t->stats, STAT_inodes, -1);
 	count_locked(t, r, false);
-	set_recalled_locked(t, r, false);
+	record_queue_locked(t, r, QUEUE_NONE);
 }
 
 void inode_unref(struct inode *i)
@@ -132,7 +89,6 @@ void inode_unref(struct inode *i)
 	if (!i || atomic_fetch_sub(&i->refs, 1) > 1)
 		return;
 	free(record_of(i)->why);
-	inode_unref(record_of(i)->parent);
 	node_unref(i->node);
 	free(i->path);
 	free(record_of(i));
@@ -147,7 +103,6 @@ struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns, size_t cap
 		return NULL;
 	t->stats = stats;
 	t->capacity = capacity;
-	t->lot = 1;
 	t->mounted = (struct timespec){ mount_time_ns / 1000000000, mount_time_ns % 1000000000 };
 	t->uid = getuid();
 	t->gid = getgid();
@@ -237,7 +192,6 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 	HASH_FIND(by_path, t->paths, path, strlen(path), old);
 	if (old && same(&old->inode, kind, n)) {
 		old->lookups++;
-		set_recalled_locked(t, old, false);
 		atomic_fetch_add(&old->inode.refs, 1);
 		pthread_mutex_unlock(&t->lock);
 		free(path);
@@ -249,7 +203,6 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 		r->inode.control = control;
 		r->inode.node = n ? node_ref(n) : NULL;
 		r->lookups = 1;
-		r->parent = inode_ref(dir);
 		if (old)
 			supersede_locked(t, old);
 		added = add_locked(t, r);
@@ -332,96 +285,14 @@ void inodes_get_why(struct inodes *t, const struct inode *i, char *why, size_t s
 	pthread_mutex_unlock(&t->lock);
 }
 
-bool inodes_full(struct inodes *t)
+void inodes_opened(struct inodes *t, struct inode *i)
 {
-	bool full;
+	struct record *r = record_of(i);
 
 	pthread_mutex_lock(&t->lock);
-	full = t->bytes >= t->capacity;
+	if (r->queue == QUEUE_FRESH)
+		record_queue_locked(t, r, QUEUE_USED);
 	pthread_mutex_unlock(&t->lock);
-	return full;
-}
-
-/* May the kernel be asked to forget it? Of directories only those that stand for an
- * object, once nothing in them is known: few have others, and people live in them. A
- * name in a directory with a stalled request would wait in the kernel for that. */
-static bool can_recall_locked(const struct record *r)
-{
-	const struct node *n = r->inode.node;
-
-	return n && !r->recalled && !r->superseded && (!n->is_dir || n->obj) && r->parent &&
-	       atomic_load(&r->inode.refs) == 1 && atomic_load(&r->parent->stalled) == 0;
-}
-
-/* xorshift64: a lot that is won in share of 2^32 cases. */
-static bool draw_locked(struct inodes *t, uint64_t share)
-{
-	t->lot ^= t->lot << 13;
-	t->lot ^= t->lot >> 7;
-	t->lot ^= t->lot << 17;
-	return (t->lot >> 32) < share;
-}
-
-struct choice {
-	struct recall *list;
-	size_t n, room;
-	size_t bytes, wanted;
-};
-
-/* Chooses r. False: that is enough. */
-static bool choose_locked(struct inodes *t, struct record *r, struct choice *c)
-{
-	const char *slash = strrchr(r->inode.path, '/');
-	char *name;
-
-	if (c->n == c->room) {
-		const size_t room = c->room ? 2 * c->room : 64;
-		struct recall *list = reallocarray(c->list, room, sizeof(*list));
-
-		if (!list)
-			return false;
-		c->list = list;
-		c->room = room;
-	}
-	name = strdup(slash ? slash + 1 : r->inode.path);
-	if (!name)
-		return false;
-	c->list[c->n++] = (struct recall){ r->parent->id, name };
-	c->bytes += r->bytes;
-	set_recalled_locked(t, r, true);
-	return c->bytes < c->wanted;
-}
-
-size_t inodes_choose_recalls(struct inodes *t, struct recall **ret_list)
-{
-	struct choice c = { 0 };
-	const size_t target = t->capacity - t->capacity / 8;
-	struct record *r, *next;
-	size_t left, used = 0;
-
-	pthread_mutex_lock(&t->lock);
-	left = t->bytes - t->recalled_bytes;
-	if (t->bytes <= t->capacity || left <= target)
-		goto out;
-	c.wanted = left - target;
-	HASH_ITER(by_id, t->ids, r, next) {  /* oldest first */
-		if (!can_recall_locked(r))
-			continue;
-		if (atomic_load(&r->inode.used))
-			used += r->bytes;
-		else if (!choose_locked(t, r, &c))
-			goto out;
-	}
-	if (used == 0)
-		goto out;
-	const uint64_t share = ((uint64_t)(c.wanted - c.bytes) << 20) / used << 12;
-	HASH_ITER(by_id, t->ids, r, next)
-		if (can_recall_locked(r) && draw_locked(t, share) && !choose_locked(t, r, &c))
-			break;
-out:
-	pthread_mutex_unlock(&t->lock);
-	*ret_list = c.list;
-	return c.n;
 }
 
 uint64_t inode_number(const char *path)

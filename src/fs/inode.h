@@ -21,8 +21,6 @@ enum inode_kind { INODE_ROOT, INODE_CONTROL_DIR, INODE_CONTROL, INODE_NODE };
 
 struct inode {
 	_Atomic unsigned refs;
-	_Atomic unsigned stalled; /* requests on it that have waited for long (orphans.c) */
-	_Atomic bool used;        /* a file: has been opened, so the kernel may have pages of it */
 	uint64_t id;              /* nodeid; the root's is 1 */
 	enum inode_kind kind;
 	int control;              /* INODE_CONTROL: which file */
@@ -45,21 +43,24 @@ struct inode *inodes_control(struct inodes *t, enum inode_kind kind, int control
                              const char *name);
 void inode_unref(struct inode *i);  /* NULL allowed */
 
+/* A file has been opened: the kernel may have pages of it. */
+void inodes_opened(struct inodes *t, struct inode *i);
+
+/* inode_recall.c: */
+
 /* No room for inodes that nobody has asked for. */
 bool inodes_full(struct inodes *t);
 
-/* A name that the kernel is to be asked to forget. */
-struct recall {
-	uint64_t parent;           /* nodeid */
-	char *name;                /* the caller's to free */
-};
+/* Bytes beyond capacity; *ret_to_free: as many as should go, so that an eighth of it is
+ * free again, 0 if nothing is beyond. */
+size_t inodes_excess(struct inodes *t, size_t *ret_to_free);
 
-/* Beyond capacity: chooses inodes for which the kernel has no use just now, so many
- * that an eighth of the capacity becomes free. Files never opened go first, the
- * oldest of them; then any of the others by lot, since a pass over more files than
- * fit would always throw out what it wants next. Each is chosen once, unless it is
- * looked up again. Returns how many; *ret_list is the caller's to free. */
-size_t inodes_choose_recalls(struct inodes *t, struct recall **ret_list);
+/* Chooses nodeids that the kernel is to be asked to forget: superseded ones always; for
+ * *to_free bytes, which goes down, files never opened, the oldest first, then others,
+ * of which one in eight goes. Those in use are passed over. Returns how many; fewer
+ * than there is room for: it is worth asking again only later. */
+#define INODES_RECALLS 512u
+size_t inodes_choose_recalls(struct inodes *t, uint64_t ids[INODES_RECALLS], size_t *to_free);
 
 /* The kernel forgets n look-ups. */
 void inodes_forget(struct inodes *t, uint64_t id, uint64_t n);

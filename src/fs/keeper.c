@@ -1,30 +1,36 @@
-/* keeper.c - the thread that looks after what nobody asks for. It looks once a
- * second: the kernel doesn't say when a reader of pages has been killed.
- *
- * It may wait: the kernel forgets a name under its directory's lock, which a
- * look-up in that directory holds until it is answered. So no other thread does it. */
+/* keeper.c - the thread that looks after what nobody asks for: work for readers who
+ * are gone, inodes beyond their share of memory. It looks once a second, since the
+ * kernel doesn't say when a reader of pages has been killed, and when it is told. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "fs/fs_priv.h"
+#include "fs/prune.h"
 
-#define TICK_MS 1000
+#define TICK_MS 1000u
+/* A burst of interrupts is dealt with together: samples_drop walks over all clips. */
+#define DROP_MS 100u
+/* The kernel forgets in its own time. */
+#define RECALL_MS 20u
 
 struct keeper {
 	struct fsys *fs;
 	int wake;                  /* eventfd */
+	int fuse;                  /* of the session; borrowed */
 	_Atomic bool stopping;
-	/* Since the thread last looked: */
-	_Atomic bool any_dropped, full;
-	struct fuse_session *session;
+	_Atomic bool any_dropped, full;  /* since the thread last saw to it */
 	bool running;
 	pthread_t thread;
+
+	/* The thread's: */
+	bool cannot_prune;
+	size_t taken;              /* bytes that the rows have given up for inodes */
 };
 
 struct keeper *keeper_new(struct fsys *fs)
@@ -59,55 +65,87 @@ static void wake(struct keeper *k)
 		return;
 }
 
-/* Asks the kernel to forget names until the inodes fit; it does so in its own time.
- * False: there was nothing to ask for. */
-static bool recall(struct keeper *k)
+/* False: the kernel can't be asked. */
+static bool ask_to_forget(struct keeper *k, const uint64_t *ids, size_t n)
 {
-	struct recall *list;
-	size_t n = inodes_choose_recalls(k->fs->inodes, &list);
+	int err = prune_send(k->fuse, ids, n);
 
-	for (size_t i = 0; i < n; i++) {
-		if (!atomic_load(&k->stopping))
-			fuse_lowlevel_notify_inval_entry(k->session, list[i].parent, list[i].name,
-			                                 strlen(list[i].name));
-		free(list[i].name);
+	if (err == -EINVAL) {
+		k->cannot_prune = true;
+		log_info("this kernel can't be asked to forget files (Linux 6.18 can): what they take "
+		         "beyond their share of memory= comes out of the decoded rows' share");
+	} else if (!err) {
+		stats_add(k->fs->stats, STAT_inodes_recalled, (int64_t)n);
 	}
-	free(list);
-	stats_add(k->fs->stats, STAT_inodes_recalled, (int64_t)n);
-	return n > 0;
+	return !err;
+}
+
+/* Asks the kernel to forget what is of no use, and as many inodes as are too many. */
+static void recall(struct keeper *k)
+{
+	uint64_t ids[INODES_RECALLS];
+	size_t n, to_free, excess = inodes_excess(k->fs->inodes, &to_free);
+
+	_Static_assert(INODES_RECALLS <= PRUNE_MAX, "one message");
+	while (!k->cannot_prune && !atomic_load(&k->stopping)) {
+		n = inodes_choose_recalls(k->fs->inodes, ids, &to_free);
+		if (n == 0 || !ask_to_forget(k, ids, n) || n < INODES_RECALLS)
+			break;
+	}
+	/* What stays all the same is taken from the rows. */
+	excess = k->cannot_prune ? excess : inodes_excess(k->fs->inodes, &to_free);
+	if (excess != k->taken)
+		views_shrink(k->fs->views, excess);
+	k->taken = excess;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static void *keep(void *arg)
 {
 	struct keeper *k = arg;
 	struct pollfd fd = { .fd = k->wake, .events = POLLIN };
-	uint64_t count, ticked_ms = clock_ms();
-	bool barren = false;       /* nothing could be recalled: worth another look at the next tick */
+	uint64_t now = clock_ms(), tick_ms = now + TICK_MS, drop_ms = now, recall_ms = now, next, count;
 
 	while (!atomic_load(&k->stopping)) {
-		bool tick, dropped;
+		bool tick;
 
-		if (poll(&fd, 1, TICK_MS) > 0 && read(k->wake, &count, sizeof(count)) < 0)
+		next = tick_ms;
+		if (atomic_load(&k->any_dropped))
+			next = earlier(next, drop_ms);
+		if (atomic_load(&k->full))
+			next = earlier(next, recall_ms);
+		now = clock_ms();
+		if (poll(&fd, 1, next > now ? (int)(next - now) : 0) > 0 && read(k->wake, &count, sizeof(count)) < 0)
 			continue; /* nothing to reset */
-		tick = clock_ms() - ticked_ms >= TICK_MS;
-		if (tick)
-			ticked_ms = clock_ms();
-		dropped = atomic_exchange(&k->any_dropped, false);
-		if ((tick && ops_drop_orphans(k->fs) > 0) || dropped)
+		now = clock_ms();
+		tick = now >= tick_ms;
+		if (tick) {
+			tick_ms = now + TICK_MS;
+			if (ops_drop_orphans(k->fs) > 0)
+				atomic_store(&k->any_dropped, true);
+		}
+		if (now >= drop_ms && atomic_exchange(&k->any_dropped, false)) {
 			views_drop(k->fs->views);
-		if ((tick || !barren) && atomic_exchange(&k->full, false))
-			barren = !recall(k);
+			drop_ms = now + DROP_MS;
+		}
+		if (now >= recall_ms && (atomic_exchange(&k->full, false) || tick)) {
+			recall(k);
+			recall_ms = now + RECALL_MS;
+		}
 	}
 	return NULL;
 }
 
-int keeper_start(struct keeper *k, struct fuse_session *se)
+int keeper_start(struct keeper *k, int fuse)
 {
 	int err;
 
-	k->session = se;
+	k->fuse = fuse;
 	err = pthread_create(&k->thread, NULL, keep, k);
-
 	if (err)
 		return -err;
 	pthread_setname_np(k->thread, "keeper");

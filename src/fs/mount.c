@@ -217,7 +217,7 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 	fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
 	err = start_threads(m);
 	if (!err)
-		err = fsys_start(fs, m->serving);
+		err = fsys_start(fs, m->fd);
 	if (err < 0) {
 		snprintf(why, MOUNT_WHY_MAX, "can't start threads: %s", strerror(-err));
 		goto fail;
@@ -240,6 +240,7 @@ void mount_stop(struct mount *m)
 	if (!m)
 		return;
 	fsys_stop(m->fs);
+	fsys_end(m->fs);
 	/* Detaches (lazily); says nothing where it is unmounted already. */
 	if (m->mounted)
 		fuse_session_unmount(m->mounted);
@@ -247,7 +248,6 @@ void mount_stop(struct mount *m)
 		signal_fd(m->stop);
 	for (unsigned i = 0; i < m->n_threads; i++)
 		pthread_join(m->threads[i], NULL);
-	fsys_end(m->fs);
 	if (m->serving && m->serving != m->mounted)
 		fuse_session_destroy(m->serving);
 	if (m->mounted)

@@ -24,6 +24,8 @@ int errno_for_user(int err)
 	case -EISDIR:
 	case -ENAMETOOLONG:
 		return -err;
+	case -ECANCELED:           /* not wanted any more */
+		return EINTR;
 	default:
 		return EIO;
 	}
@@ -55,9 +57,13 @@ bool op_claim(struct op *op)
 	return claim(op, OP_COMPLETED);
 }
 
-bool op_claim_early(struct op *op)
+bool op_claim_early_locked(struct op *op)
 {
-	return claim(op, OP_ANSWERED_EARLY);
+	if (!claim(op, OP_ANSWERED_EARLY))
+		return false;
+	/* Waits for a callback that is running. Once the lock is given up the op may be gone. */
+	fuse_req_interrupt_func(op->req, NULL, NULL);
+	return true;
 }
 
 /* Called by libfuse with the request's own lock held: takes none of ours. The
@@ -74,7 +80,7 @@ static void interrupted(fuse_req_t req, void *data)
 	if (arm != OP_ARMED)
 		return;
 	wanted_drop(&op->wanted);   /* now: once claimed, the completion may free it */
-	if (op_claim_early(op)) {
+	if (claim(op, OP_ANSWERED_EARLY)) {
 		fuse_reply_err(req, EINTR);
 		keeper_tell_dropped(fs->keeper);
 	}
@@ -131,8 +137,6 @@ void op_free(struct op *op)
 		return;
 	pthread_mutex_lock(&op->fs->lock);
 	DL_DELETE(op->fs->ops, op);
-	if (op->seen)
-		atomic_fetch_sub(&op->inode->stalled, 1);
 	if (atomic_load(&op->fs->stopping))
 		pthread_cond_broadcast(&op->fs->op_gone);
 	pthread_mutex_unlock(&op->fs->lock);
@@ -198,13 +202,11 @@ void fsys_stop(struct fsys *fs)
 	/* A claimed request stays ours after the lock is given up. */
 	if (reqs)
 		DL_FOREACH(fs->ops, op)
-			if (op_claim_early(op))
+			if (op_claim_early_locked(op))
 				reqs[n++] = op->req;
 	pthread_mutex_unlock(&fs->lock);
-	for (size_t i = 0; i < n; i++) {
-		fuse_req_interrupt_func(reqs[i], NULL, NULL);
+	for (size_t i = 0; i < n; i++)
 		fuse_reply_err(reqs[i], EIO);
-	}
 	free(reqs);
 	/* The session must outlast the answers that other threads are writing. */
 	pthread_mutex_lock(&fs->lock);

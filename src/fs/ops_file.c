@@ -51,10 +51,10 @@ static void reply_inode(struct op *op, struct inode *i)
 	}
 	if (!told)
 		inodes_forget(fs->inodes, i->id, 1);
-	if (inodes_full(fs->inodes))
-		keeper_tell_full(fs->keeper);
 	inode_unref(i);
 	op_free(op);
+	if (inodes_full(fs->inodes))
+		keeper_tell_full(fs->keeper);
 }
 
 /* A name that isn't there: worth remembering in the kernel for ttl_ms. */
@@ -197,7 +197,7 @@ static int open_handle(struct op *op, struct handle *h, const char **ret_why)
 		*ret_why = "the object has been replaced since";
 		return -ESTALE;
 	}
-	atomic_store(&i->used, true);
+	inodes_opened(fs->inodes, i);
 	h->file = view_open(i->node);
 	h->inode = i;
 	return h->file ? 0 : -ENOMEM;

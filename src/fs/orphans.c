@@ -30,10 +30,16 @@ static bool proc_is_ours(void)
 	return strtol(text, NULL, 10) == (long)getpid();
 }
 
-/* Reads state and flags of a thread, as proc_pid_stat(5) has them. */
-static bool read_state(pid_t tid, char *ret_state, unsigned *ret_flags)
+struct state {
+	char state;
+	unsigned flags;
+	unsigned long pending;     /* signals */
+};
+
+/* Of a thread, as proc_pid_stat(5) has them: fields 3, 9 and 31. */
+static bool read_state(pid_t tid, struct state *ret)
 {
-	char path[32], text[256];
+	char path[32], text[1024];
 	const char *after;
 	size_t n;
 	FILE *f;
@@ -46,19 +52,21 @@ static bool read_state(pid_t tid, char *ret_state, unsigned *ret_flags)
 	fclose(f);
 	text[n] = '\0';
 	after = strrchr(text, ')');  /* the name before it may hold anything */
-	return after && sscanf(after, ") %c %*d %*d %*d %*d %*d %u", ret_state, ret_flags) == 2;
+	return after && sscanf(after, ") %c %*s %*s %*s %*s %*s %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+	                       "%*s %*s %*s %*s %*s %*s %*s %*s %lu", &ret->state, &ret->flags, &ret->pending) == 3;
 }
 
 /* True only if the thread is certainly gone, or waits for nothing any more. */
 static bool is_gone(pid_t tid, bool use_proc)
 {
-	unsigned flags;
-	char state;
+	struct state s;
 
-	if (kill(tid, 0) < 0)
-		return errno == ESRCH;
-	return use_proc && read_state(tid, &state, &flags) &&
-	       (state == 'Z' || state == 'X' || (flags & PF_EXITING));
+	if (kill(tid, 0) < 0 && errno == ESRCH)
+		return true;
+	/* One that was killed may have to stay until this very request is answered: who waits
+	 * for a page that somebody else's READ failed to bring can't be killed. */
+	return use_proc && read_state(tid, &s) &&
+	       (s.state == 'Z' || s.state == 'X' || (s.flags & PF_EXITING) || (s.pending >> (SIGKILL - 1) & 1));
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -81,8 +89,6 @@ static size_t list_waiting(struct fsys *fs, pid_t **ret)
 		DL_FOREACH(fs->ops, op) {
 			if (op->seen && op->pid > 0)
 				(*ret)[n++] = op->pid;
-			if (!op->seen)
-				atomic_fetch_add(&op->inode->stalled, 1);
 			op->seen = true;
 		}
 	pthread_mutex_unlock(&fs->lock);
@@ -121,7 +127,7 @@ static size_t claim_all(struct fsys *fs, const pid_t *gone, size_t n_gone, fuse_
 			if (!op->seen || !bsearch(&op->pid, gone, n_gone, sizeof(*gone), compare_pids))
 				continue;
 			wanted_drop(&op->wanted);
-			if (op_claim_early(op))
+			if (op_claim_early_locked(op))
 				(*ret_reqs)[n++] = op->req;
 		}
 	pthread_mutex_unlock(&fs->lock);
@@ -137,10 +143,8 @@ unsigned ops_drop_orphans(struct fsys *fs)
 	n = n ? keep_gone(pids, n) : 0;
 	if (n)
 		n = claim_all(fs, pids, n, &reqs);
-	for (size_t i = 0; i < n; i++) {
-		fuse_req_interrupt_func(reqs[i], NULL, NULL);
+	for (size_t i = 0; i < n; i++)
 		fuse_reply_err(reqs[i], EINTR);
-	}
 	free(reqs);
 	free(pids);
 	return (unsigned)n;

@@ -301,6 +301,12 @@ static void clip_join(struct samples *s, struct object *obj, const struct frames
 	struct clip *c;
 
 	pthread_mutex_lock(&s->lock);
+	if (!is_wanted(q->wanted)) {
+		/* Dropped before it came here: samples_drop won't find it. */
+		pthread_mutex_unlock(&s->lock);
+		request_refuse(q, -ECANCELED, POOL_DROPPED_WHY);
+		return;
+	}
 	HASH_FIND(hh, s->clips, &key, sizeof(key), c);
 	if (!c) {
 		c = clip_new_locked(s, obj, &key);

@@ -207,6 +207,12 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 	w->arg = arg;
 
 	pthread_mutex_lock(&s->lock);
+	if (!is_wanted(wanted)) {
+		/* Dropped before it came here: samples_drop won't find it. */
+		pthread_mutex_unlock(&s->lock);
+		call(w, -ECANCELED, POOL_DROPPED_WHY, NULL);
+		return;
+	}
 	HASH_FIND(hh, s->products, key, sizeof(*key), p);
 	if (p && p->ready) {
 		struct blob *value = p->value ? blob_ref(p->value) : NULL;

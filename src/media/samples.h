@@ -79,4 +79,8 @@ void samples_rows(struct samples *s, struct object *obj, const struct frames_spe
  * request. Any thread. */
 void samples_drop(struct samples *s);
 
+/* From now on `taken` bytes less than the capacity are kept, but never less than a quarter of
+ * it. Any thread. */
+void samples_shrink(struct samples *s, size_t taken);
+
 #endif

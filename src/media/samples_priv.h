@@ -28,6 +28,7 @@ struct samples {
 	/* lock: */
 	struct product *products;      /* by kind, object, spec */
 	struct clip *clips;            /* by object, spec */
+	size_t taken;                  /* of capacity, for others */
 	struct cached *lru;            /* head: next to go */
 	size_t bytes;
 	uint64_t next_session;

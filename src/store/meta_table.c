@@ -139,9 +139,13 @@ void meta_table_set_flight(struct meta_table *t, struct meta_entry *e, struct me
 	else if (!flight && e->flight)
 		DL_APPEND(t->lru, e);
 	e->flight = flight;
-	if (!flight && e->state == META_UNKNOWN && e->date.seq == 0) {
+	if (flight)
+		return;
+	if (e->state == META_UNKNOWN && e->date.seq == 0) {
 		DL_DELETE(t->lru, e);
 		entry_free(t, e);
+	} else {
+		trim(t, e);
 	}
 }
 

@@ -15,6 +15,8 @@
 #include "view/view_priv.h"
 
 #define NO_ROOM "the list of all objects, and index.csv, would not fit into memory="
+#define NO_MEMORY "not enough memory"
+#define SHUTDOWN "the filesystem is being unmounted"
 
 struct catalogs {
 	size_t max;
@@ -23,7 +25,11 @@ struct catalogs {
 	pthread_mutex_t lock;
 	/* lock: */
 	struct catalog *list;
+	struct catalog *turns;         /* who is being listed, and who comes then */
 	size_t used;                   /* bytes of all snapshots */
+	bool stopping;
+	unsigned calls;                /* of the store, being made */
+	pthread_cond_t idle;           /* calls is 0 */
 };
 
 struct waiter {
@@ -43,7 +49,7 @@ struct snapshot {
 };
 
 struct catalog {
-	struct catalog *next;
+	struct catalog *next, *next_turn;
 	struct catalogs *owner;
 	struct view *view;             /* the first that needed it; what counts is the same in all */
 
@@ -68,6 +74,7 @@ struct catalogs *catalogs_new(size_t max)
 	}
 	cs->max = max;
 	pthread_mutex_init(&cs->lock, NULL);
+	pthread_cond_init(&cs->idle, NULL);
 	return cs;
 }
 
@@ -114,13 +121,17 @@ static bool take_once(struct catalogs *cs, size_t bytes)
 }
 
 /* Counts bytes of c's snapshot in the making, if need be in place of what others,
- * and c itself, have from earlier. */
-static bool take(struct catalog *c, size_t bytes, size_t *counted)
+ * and c itself, have from earlier. 0, or -ENOSPC. */
+static int take(struct catalog *c, size_t bytes, size_t *counted)
 {
 	struct catalogs *cs = c->owner;
+	const size_t own = c->making->list_bytes + c->making->data_bytes;
 	bool fits = take_once(cs, bytes);
 	struct catalog *old;
 
+	/* Nobody's room is taken away for what wouldn't fit all the same. */
+	if (!fits && bytes > cs->max - own)
+		return -ENOSPC;
 	pthread_mutex_lock(&cs->lock);
 	old = cs->list;                /* from here on nothing changes */
 	pthread_mutex_unlock(&cs->lock);
@@ -128,9 +139,10 @@ static bool take(struct catalog *c, size_t bytes, size_t *counted)
 		catalog_expire(old);
 		fits = take_once(cs, bytes);
 	}
-	if (fits)
-		*counted += bytes;
-	return fits;
+	if (!fits)
+		return -ENOSPC;
+	*counted += bytes;
+	return 0;
 }
 
 /* ------------------------------------------------------- which there are */
@@ -175,6 +187,17 @@ struct catalog *catalogs_find(struct catalogs *cs, struct view *v)
 	return c;
 }
 
+void catalogs_cancel(struct catalogs *cs)
+{
+	if (!cs)
+		return;
+	pthread_mutex_lock(&cs->lock);
+	cs->stopping = true;
+	while (cs->calls > 0)
+		pthread_cond_wait(&cs->idle, &cs->lock);
+	pthread_mutex_unlock(&cs->lock);
+}
+
 void catalogs_stop(struct catalogs *cs)
 {
 	if (!cs)
@@ -195,6 +218,7 @@ void catalogs_free(struct catalogs *cs)
 		pthread_mutex_destroy(&c->lock);
 		free(c);
 	}
+	pthread_cond_destroy(&cs->idle);
 	pthread_mutex_destroy(&cs->lock);
 	free(cs);
 }
@@ -226,26 +250,44 @@ int64_t catalog_class(const struct catalog_data *d, const char *label, size_t le
 
 /* ---------------------------------------------------------------- making */
 
+static void start(struct catalog *c);
+
+/* Ends c's turn. Tells who waits, then the next one begins. */
 static void finish(struct catalog *c, int err, const char *why)
 {
-	struct snapshot *made = c->making;
+	struct catalogs *cs = c->owner;
+	struct snapshot *made = c->making, *old = NULL;
 	struct waiter *waiters, *w, *tmp;
+	struct catalog *next;
 
 	c->making = NULL;
+	pthread_mutex_lock(&cs->lock);
+	LL_DELETE2(cs->turns, c, next_turn);
+	next = cs->turns;
+	pthread_mutex_unlock(&cs->lock);
 	pthread_mutex_lock(&c->lock);
 	waiters = c->waiters;
 	c->waiters = NULL;
 	if (!err) {
-		snapshot_unref(c->current);
+		old = c->current;
 		c->current = made;
 		atomic_fetch_add(&made->refs, 1);
 	}
 	pthread_mutex_unlock(&c->lock);
+	snapshot_unref(old);
 	LL_FOREACH_SAFE(waiters, w, tmp) {
 		w->done(w->arg, err, err ? why : NULL, err ? NULL : &made->data);
 		free(w);
 	}
 	snapshot_unref(made);
+	if (next)
+		start(next);
+}
+
+/* -ENOSPC: it would not fit; -ENOMEM: malloc failed. Both are the user's ENOMEM. */
+static void fail(struct catalog *c, int err)
+{
+	finish(c, err == -ENOSPC ? -ENOMEM : err, err == -ENOSPC ? NO_ROOM : NO_MEMORY);
 }
 
 /* From the list of all keys to the two files. */
@@ -260,9 +302,9 @@ static int write_files(struct catalog *c, struct snapshot *s)
 		return err;
 	for (size_t i = 0; i < s->data.n_labels; i++)
 		labels += sizeof(char *) + 2 * (strlen(s->data.labels[i]) + 1);  /* in classes.txt, too */
-	if (!take(c, size + labels, &s->data_bytes))
-		return -ENOMEM;
-	err = catalog_list_index(&s->list, c->view, &s->data, size, &s->data.index_csv);
+	err = take(c, size + labels, &s->data_bytes);
+	if (!err)
+		err = catalog_list_index(&s->list, c->view, &s->data, size, &s->data.index_csv);
 	if (err)
 		return err;
 	s->data.classes_txt = catalog_classes(&s->data);
@@ -278,7 +320,10 @@ static void make(void *arg)
 	list_done(s);
 	s->made_ms = clock_ms();
 	s->data.ttl_ms = c->view->env.metadata_ttl_ms;
-	finish(c, err, NO_ROOM);
+	if (err)
+		fail(c, err);
+	else
+		finish(c, 0, NULL);
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects);
@@ -286,20 +331,33 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 static void ask_page(struct catalog *c, const char *token)
 {
 	const struct store_list list = { .prefix = "", .token = token };
+	struct catalogs *cs = c->owner;
+	bool stopping;
 
+	pthread_mutex_lock(&cs->lock);
+	stopping = cs->stopping;
+	cs->calls += !stopping;
+	pthread_mutex_unlock(&cs->lock);
+	if (stopping) {
+		finish(c, -ESHUTDOWN, SHUTDOWN);
+		return;
+	}
 	meta_list(c->view->env.meta, &list, page_answer, c);
+	pthread_mutex_lock(&cs->lock);
+	if (--cs->calls == 0)
+		pthread_cond_broadcast(&cs->idle);
+	pthread_mutex_unlock(&cs->lock);
 }
 
 static int add_page(struct catalog *c, const struct store_page *page)
 {
 	struct snapshot *s = c->making;
 	size_t bytes = 0;
-	int err = 0;
+	int err;
 
 	for (size_t i = 0; i < page->n; i++)
 		bytes += catalog_item_bytes(page->entries[i].name, &page->entries[i].meta);
-	if (!take(c, bytes, &s->list_bytes))
-		return -ENOMEM;
+	err = take(c, bytes, &s->list_bytes);
 	for (size_t i = 0; i < page->n && !err; i++)
 		err = catalog_list_add(&s->list, page->entries[i].name, &page->entries[i].meta);
 	return err;
@@ -311,10 +369,11 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	char *token;
 
 	(void)objects;
-	if (!err) {
-		err = add_page(c, page);
-		why = NO_ROOM;
+	if (err) {
+		finish(c, err, why);
+		return;
 	}
+	err = add_page(c, page);
 	if (!err && page->next) {
 		token = strdup(page->next);
 		if (token) {
@@ -324,12 +383,25 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 		}
 		err = -ENOMEM;
 	}
-	if (!err) {
+	if (!err)
 		err = workq_submit(c->owner->makers, make, c);
-		why = "the list of samples can't be made now";
-	}
 	if (err)
-		finish(c, err, why);
+		fail(c, err);
+}
+
+/* c's turn has come. */
+static void start(struct catalog *c)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		fail(c, -ENOMEM);
+		return;
+	}
+	s->refs = 1;
+	s->owner = c->owner;
+	c->making = s;
+	ask_page(c, NULL);
 }
 
 void catalog_expire(struct catalog *c)
@@ -362,6 +434,19 @@ static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uin
 	return s;
 }
 
+static void take_turn(struct catalog *c)
+{
+	struct catalogs *cs = c->owner;
+	bool first;
+
+	pthread_mutex_lock(&cs->lock);
+	first = !cs->turns;
+	LL_APPEND2(cs->turns, c, next_turn);
+	pthread_mutex_unlock(&cs->lock);
+	if (first)
+		start(c);
+}
+
 void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 {
 	const uint64_t ttl = c->view->env.metadata_ttl_ms;
@@ -370,7 +455,7 @@ void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 	bool first;
 
 	if (!w) {
-		done(arg, -ENOMEM, "not enough memory", NULL);
+		done(arg, -ENOMEM, NO_MEMORY, NULL);
 		return;
 	}
 	*w = (struct waiter){ .done = done, .arg = arg };
@@ -386,15 +471,6 @@ void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 		free(w);
 		return;
 	}
-	if (!first)
-		return;
-	s = calloc(1, sizeof(*s));
-	if (!s) {
-		finish(c, -ENOMEM, "not enough memory");
-		return;
-	}
-	s->refs = 1;
-	s->owner = c->owner;
-	c->making = s;
-	ask_page(c, NULL);
+	if (first)
+		take_turn(c);
 }

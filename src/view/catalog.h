@@ -4,7 +4,8 @@
  * Made by listing everything once, on first use; good for metadata_ttl. Classes
  * are numbered in bytewise order of their labels. Asynchronous and single-flight
  * like everything in view.h. Views that differ only in what they show of a sample
- * (samples@num_frames=8) share one. */
+ * (samples@num_frames=8) share one. They are listed one after the other: each may
+ * need all the room there is. */
 #ifndef S3SAMPLEFS_VIEW_CATALOG_H
 #define S3SAMPLEFS_VIEW_CATALOG_H
 
@@ -29,8 +30,12 @@ struct catalog_data {
  * one that is being made. NULL: no memory or no thread. */
 struct catalogs *catalogs_new(size_t max);
 
-/* Ends what is being made, with -ESHUTDOWN, and the thread that makes it. Once no
- * listing is under way; NULL allowed. */
+/* From now on nothing is asked of the store, and who waits for that gets -ESHUTDOWN.
+ * Before the store is cancelled; NULL allowed. */
+void catalogs_cancel(struct catalogs *cs);
+
+/* Ends the thread, once it has finished what it writes. After the store's last
+ * callback; NULL allowed. */
 void catalogs_stop(struct catalogs *cs);
 void catalogs_free(struct catalogs *cs);  /* stopped; NULL allowed */
 

@@ -93,7 +93,7 @@ static size_t text_bytes(const char *text)
 size_t node_bytes(const struct node *n)
 {
 	return sizeof(*n) + text_bytes(n->own_path) + text_bytes(n->own_version) + text_bytes(n->why) +
-	       (n->obj ? sizeof(*n->obj) + strlen(n->obj->key) : 0) + (n->content ? blob_len(n->content) : 0);
+	       (n->obj ? sizeof(*n->obj) + strlen(n->obj->key) + (n->content ? blob_len(n->content) : 0) : 0);
 }
 
 bool node_is_current(const struct node *n)
@@ -300,6 +300,12 @@ fail:
 	return err;
 }
 
+void views_cancel(struct views *vs)
+{
+	if (vs)
+		catalogs_cancel(vs->catalogs);
+}
+
 void views_stop(struct views *vs)
 {
 	if (vs)
@@ -324,6 +330,11 @@ void views_free(struct views *vs)
 	free(vs->configs);
 	pthread_mutex_destroy(&vs->lock);
 	free(vs);
+}
+
+void views_shrink(struct views *vs, size_t bytes)
+{
+	samples_shrink(vs->env.samples, bytes);
 }
 
 void views_drop(struct views *vs)

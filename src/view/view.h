@@ -62,7 +62,8 @@ struct node {
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);  /* NULL allowed */
 
-/* Memory that goes with it, its object and content counted as if nobody else had them: bytes. */
+/* Memory that goes with it, bytes: its object counted as if nobody else had it. The content of
+ * index.csv and classes.txt is the catalogue's. */
 size_t node_bytes(const struct node *n);
 
 /* False once it is known that the node's object has been replaced. */
@@ -76,7 +77,9 @@ void node_outdated(const struct node *n);
 int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why,
               struct views **ret_views);
 
-/* Ends what still goes on in threads of the views' own; no listing is under way. NULL allowed. */
+/* In two steps, around the end of the store: nothing more is asked of it; then what still goes on
+ * in threads of the views' own is over. NULL allowed. */
+void views_cancel(struct views *vs);
 void views_stop(struct views *vs);
 void views_free(struct views *vs);
 
@@ -122,5 +125,8 @@ void view_read(struct view_file *f, uint64_t off, size_t len, const struct wante
 
 /* Some questions aren't wanted any more: ends decoding that was for them alone. */
 void views_drop(struct views *vs);
+
+/* From now on decoded values get by with so many bytes less: somebody else needs them. */
+void views_shrink(struct views *vs, size_t bytes);
 
 #endif

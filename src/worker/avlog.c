@@ -28,7 +28,8 @@ static void keep_errors(void *context, int level, const char *fmt, va_list ap)
 	len = strcspn(text, "\r\n");
 	if (len == 0)
 		return;
-	snprintf(line, sizeof(line), "%.60s%s%.*s", class ? class->item_name(context) : "", class ? ": " : "",
+	snprintf(line, sizeof(line), "%.60s%s%.*s", class && class->item_name ? class->item_name(context) : "",
+	         class && class->item_name ? ": " : "",
 	         (int)len, text);
 	text_sanitize(last_line, sizeof(last_line), line, strlen(line));
 }

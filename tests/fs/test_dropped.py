@@ -99,6 +99,7 @@ def test_who_waits_for_the_same_pages_gets_them(slow, proxy, child):
             until(lambda: _waits_in_the_kernel(other), "it waits for the first one's pages")
         first.kill()
         until(lambda: slow.stat("fuse_reads") >= 2, "they have asked again", check=slow.must_run)
+        others.pop().kill()                      # also one that has asked again can be killed
     for other in others:
         assert other.popen.wait(DEADLINE) == 0, other.output()
     sums = {other.output().strip() for other in others}
@@ -132,3 +133,21 @@ def test_a_probe_that_somebody_else_waits_for_goes_on(slow, proxy):
         assert not other.done()
     assert other.finish() is None
     assert slow.idle_stats()["jobs_dropped"] == 0
+
+
+def test_a_look_up_interrupted_on_its_way_decodes_nothing(bucket, proxy, mounted):
+    bucket.put("a.mp4", media.numbered(CLIP))
+    mount = mounted(bucket, {"workers": 1}, server=proxy)
+    path = mount / "mfcc@duration=full/a.mp4.npy"      # to be sized its sound has to be decoded
+    os.stat(path.parent)
+    with proxy.gate(kind="HEAD", key="a.mp4") as gate:
+        stat = subprocess.Popen(["stat", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        gate.until_held(1)
+        stat.send_signal(signal.SIGINT)
+        assert stat.wait(DEADLINE) == -signal.SIGINT
+    # Comes after the answer to that HEAD, and needs a probe.
+    assert os.stat(mount / "info/a.mp4.txt").st_size > 0
+    stats = mount.idle_stats()
+    assert (stats["probes"], stats["decode_jobs"], stats["mfcc_computed"]) == (1, 1, 0)
+    assert os.stat(path).st_size > 0

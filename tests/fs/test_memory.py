@@ -7,7 +7,7 @@ import pytest
 
 from lib import reference
 from lib.mount import sanitized
-from lib.threads import Reader
+from lib.threads import Reader, errno_of
 from lib.wait import DEADLINE, until
 
 KEY = "train/video/clip.mkv"
@@ -85,14 +85,36 @@ def test_one_catalogue_makes_room_for_another(tmp_path, mounted):
         assert _lines(mount / name / "index.csv") == FILES // 2 + 1
 
 
+def test_two_catalogues_at_once_both_come(tmp_path, mounted):
+    """Each takes more than half of the room; one waits for the other."""
+    folder = tmp_path / "some" / "d"
+    folder.mkdir(parents=True)
+    for i in range(FILES // 2):
+        (folder / f"{i:06}{'x' * 200}").touch()
+    mount = mounted(f"dir:{folder.parent}", {"memory": MEMORY, "workers": 1})
+    names = [f"samples@match=*,split_names={i}" for i in range(4)]
+    readers = [Reader(_lines, mount / name / "index.csv") for name in names]
+    assert [reader.finish() for reader in readers] == [FILES // 2 + 1] * 4
+
+
+def _stat_all(paths):
+    for path in paths:
+        os.stat(path)
+
+
+def _until_recalled(mount):
+    """Where the kernel can be asked to forget, which the log says if not."""
+    assert "can't be asked to forget" not in mount.log(), "the tests need Linux 6.18"
+    assert mount.stat("inodes_recalled") > 0
+    _inodes_fit(mount)
+
+
 def test_look_ups_of_more_files_than_fit_stay_within_memory(crowd, mounted):
     mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
     names = sorted(os.listdir(crowd))
     kept = open(mount / "raw/d" / names[7], "rb", buffering=0)
-    for name in names:
-        os.stat(mount / "raw/d" / name)
-    _inodes_fit(mount)
-    assert mount.stat("inodes_recalled") > 0
+    _stat_all(mount / "raw/d" / name for name in names)
+    _until_recalled(mount)
     assert mount.stat("inodes") < FILES
     assert mount.stat("meta_bytes") <= INODES    # the names have a share of the same size
     # Nobody notices: names, open files, numbers of inodes.
@@ -101,6 +123,46 @@ def test_look_ups_of_more_files_than_fit_stay_within_memory(crowd, mounted):
     first = mount / "raw/d" / names[0]
     assert os.stat(first).st_ino == os.stat(first).st_ino and first.read_bytes() == b"0"
     assert sorted(os.listdir(mount / "raw/d")) == names
+
+
+def test_look_ups_from_many_threads_in_one_directory_stay_within_memory(crowd, mounted):
+    mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
+    paths = [mount / "raw/d" / name for name in os.listdir(crowd)]
+    readers = [Reader(_stat_all, paths[i::8]) for i in range(8)]
+    for reader in readers:
+        reader.finish()
+    _until_recalled(mount)
+    # What comes in until the kernel has forgotten others may go beyond, but not far.
+    assert mount.stat("inode_bytes_max") < INODES * 1.25
+
+
+def test_directories_stay_within_memory_too(tmp_path, mounted):
+    """A folder a clip is an ordinary way to keep clips."""
+    folder = tmp_path / "folders"
+    for i in range(FILES):
+        (folder / f"{i:06}{'x' * 200}").mkdir(parents=True)
+        (folder / f"{i:06}{'x' * 200}/clip").touch()
+    mount = mounted(f"dir:{folder}", {"memory": MEMORY, "workers": 1})
+    here = os.open(mount / "raw" / f"{0:06}{'x' * 200}", os.O_PATH)
+    _stat_all(mount / "raw" / f"{i:06}{'x' * 200}/clip" for i in range(FILES))
+    _until_recalled(mount)
+    # Who stands in a directory stays there.
+    assert os.readlink(f"/proc/self/fd/{here}").endswith(f"{0:06}{'x' * 200}")
+    os.close(here)
+
+
+def test_the_end_comes_also_while_inodes_are_recalled(crowd, mounted):
+    for _ in range(3):
+        mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
+        paths = [mount / "raw/d" / name for name in os.listdir(crowd)]
+        readers = [Reader(errno_of, _stat_all, paths[i::4]) for i in range(4)]
+        mount.until_stat("inodes_recalled", 1)
+        mount.remember_workers()
+        mount.terminate()
+        mount.expect_nothing_left()
+        mount.pid = None
+        for reader in readers:
+            reader.finish()
 
 
 def test_a_listing_of_more_files_than_fit_stays_within_memory(crowd, mounted):
@@ -122,7 +184,7 @@ def test_a_second_pass_over_more_files_than_fit_still_finds_some_pages(crowd, mo
         return mount.stat("fuse_reads") - before
 
     read_all()
-    assert mount.stat("inodes_recalled") > 0
+    _until_recalled(mount)
     again = read_all()
     assert 0 < again < FILES * 0.9, f"{again} of {FILES} files were read again"
     _inodes_fit(mount)
