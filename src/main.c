@@ -155,7 +155,7 @@ static int serve(const struct config *c, int to_parent)
 	}
 	if (v.status == 0) {
 		log_info("%s is mounted on %s", c->source, c->mountpoint);
-		if (v.why[0])
+		if (v.why[0] && (to_parent >= 0 || c->log))  /* else the log is where it is told anyway */
 			log_warn("%s", v.why);
 	}
 	if (tell(to_parent, &v) && v.status == 0)

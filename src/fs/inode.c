@@ -60,7 +60,7 @@ static bool add_locked(struct inodes *t, struct record *r)
 	r->bytes = record_bytes(r);
 	count_locked(t, r, true);
 	if (r->inode.kind == INODE_NODE)
-		record_queue_locked(t, r, QUEUE_FRESH);
+		record_queue_locked(t, r, r->inode.node->content && !r->inode.node->obj ? QUEUE_STALE : QUEUE_FRESH);
 	return true;
 }
 

@@ -55,12 +55,13 @@ bool inodes_full(struct inodes *t);
  * free again, 0 if nothing is beyond. */
 size_t inodes_excess(struct inodes *t, size_t *ret_to_free);
 
-/* Chooses nodeids that the kernel is to be asked to forget: superseded ones always; for
- * *to_free bytes, which goes down, files never opened, the oldest first, then others,
- * of which one in eight goes. Those in use are passed over. Returns how many; fewer
- * than there is room for: it is worth asking again only later. */
+/* Chooses nodeids that the kernel is to be asked to forget: superseded ones and index.csv
+ * always; for *to_free bytes, which goes down, directories, and files never opened, the
+ * oldest first, then others, of which one in eight goes. Those in use are passed over,
+ * and those that were chosen within the last seconds. now_ms: clock_ms(). Returns how
+ * many; fewer than there is room for: it is worth asking again only later. */
 #define INODES_RECALLS 512u
-size_t inodes_choose_recalls(struct inodes *t, uint64_t ids[INODES_RECALLS], size_t *to_free);
+size_t inodes_choose_recalls(struct inodes *t, uint64_t now_ms, uint64_t ids[INODES_RECALLS], size_t *to_free);
 
 /* The kernel forgets n look-ups. */
 void inodes_forget(struct inodes *t, uint64_t id, uint64_t n);

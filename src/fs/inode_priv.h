@@ -9,7 +9,8 @@
 
 /* In which order the kernel is asked to forget. */
 enum record_queue {
-	QUEUE_STALE,              /* superseded: of use only to those who have it open */
+	QUEUE_STALE,              /* of use only to those who have it open: superseded, or index.csv,
+	                             whose content is large and in memory anyway */
 	QUEUE_FRESH,              /* never opened */
 	QUEUE_USED,               /* opened: the kernel may have pages */
 	QUEUES,
@@ -26,6 +27,7 @@ struct record {
 	UT_hash_handle by_path;   /* only the newest version of a path */
 	struct record *prev, *next;
 	enum record_queue queue;
+	uint64_t asked_ms;        /* when the kernel was last asked to forget it */
 	uint64_t lookups;         /* the kernel's */
 	bool superseded;
 	char *why;

@@ -30,7 +30,7 @@ struct keeper {
 
 	/* The thread's: */
 	bool cannot_prune;
-	size_t taken;              /* bytes that the rows have given up for inodes */
+	size_t excess;             /* bytes of inodes beyond their share, at the last tick */
 };
 
 struct keeper *keeper_new(struct fsys *fs)
@@ -81,22 +81,22 @@ static bool ask_to_forget(struct keeper *k, const uint64_t *ids, size_t n)
 }
 
 /* Asks the kernel to forget what is of no use, and as many inodes as are too many. */
-static void recall(struct keeper *k)
+static void recall(struct keeper *k, bool tick)
 {
 	uint64_t ids[INODES_RECALLS];
 	size_t n, to_free, excess = inodes_excess(k->fs->inodes, &to_free);
 
 	_Static_assert(INODES_RECALLS <= PRUNE_MAX, "one message");
 	while (!k->cannot_prune && !atomic_load(&k->stopping)) {
-		n = inodes_choose_recalls(k->fs->inodes, ids, &to_free);
+		n = inodes_choose_recalls(k->fs->inodes, clock_ms(), ids, &to_free);
 		if (n == 0 || !ask_to_forget(k, ids, n) || n < INODES_RECALLS)
 			break;
 	}
-	/* What stays all the same is taken from the rows. */
-	excess = k->cannot_prune ? excess : inodes_excess(k->fs->inodes, &to_free);
-	if (excess != k->taken)
-		views_shrink(k->fs->views, excess);
-	k->taken = excess;
+	/* What stays for longer than it takes to forget is taken from the rows. */
+	if (tick) {
+		views_shrink(k->fs->views, excess < k->excess ? excess : k->excess);
+		k->excess = excess;
+	}
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -133,7 +133,7 @@ static void *keep(void *arg)
 			drop_ms = now + DROP_MS;
 		}
 		if (now >= recall_ms && (atomic_exchange(&k->full, false) || tick)) {
-			recall(k);
+			recall(k, tick);
 			recall_ms = now + RECALL_MS;
 		}
 	}

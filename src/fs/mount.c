@@ -21,6 +21,7 @@
 /* Requests never block a thread, so a few serve any number. */
 #define THREADS 8u
 #define READ_AHEAD_KB 1024
+#define OUR_LINE "s3samplefs: "  /* how a line of the log begins on stderr */
 
 struct mount {
 	struct fsys *fs;
@@ -137,6 +138,7 @@ static int mount_session(struct mount *m, const char *mountpoint, char *why)
 	char said[MOUNT_WHY_MAX / 2] = "";
 	int catcher = memfd_create("s3samplefs-stderr", MFD_CLOEXEC), saved = fcntl(2, F_DUPFD_CLOEXEC, 3), err;
 	ssize_t n = 0;
+	char *line;
 
 	if (catcher >= 0 && saved >= 0)
 		dup2(catcher, 2);
@@ -149,12 +151,17 @@ static int mount_session(struct mount *m, const char *mountpoint, char *why)
 		close(catcher);
 	if (saved >= 0)
 		close(saved);
-	if (err == 0)
-		return 0;
 	said[n > 0 ? n : 0] = '\0';
-	said[strcspn(said, "\n")] = '\0';
-	snprintf(why, MOUNT_WHY_MAX, "can't mount on %.100s%s%s", mountpoint, said[0] ? ": " : "; is /dev/fuse there?",
-	         said);
+	if (err == 0) {
+		/* Our other threads may have logged something. */
+		fputs(said, stderr);
+		return 0;
+	}
+	for (line = said; strncmp(line, OUR_LINE, strlen(OUR_LINE)) == 0;)
+		line += strcspn(line, "\n") + (strchr(line, '\n') != NULL);
+	line[strcspn(line, "\n")] = '\0';
+	snprintf(why, MOUNT_WHY_MAX, "can't mount on %.100s%s%s", mountpoint, line[0] ? ": " : "; is /dev/fuse there?",
+	         line);
 	return -EIO;
 }
 

@@ -7,6 +7,8 @@
 #include "base/table.h"
 #include "fs/fs_priv.h"
 
+#define CLAIMS 256u   /* requests claimed under one lock */
+
 int errno_for_user(int err)
 {
 	switch (err) {
@@ -188,26 +190,29 @@ static bool answering_locked(const struct fsys *fs)
 	return false;
 }
 
-void fsys_stop(struct fsys *fs)
+/* Claims some of what waits; returns how many. */
+static size_t claim_some(struct fsys *fs, fuse_req_t *reqs, size_t room)
 {
 	struct op *op;
-	fuse_req_t *reqs;
 	size_t n = 0;
 
-	atomic_store(&fs->stopping, true);
 	pthread_mutex_lock(&fs->lock);
-	DL_COUNT(fs->ops, op, n);
-	reqs = calloc(n ? n : 1, sizeof(*reqs));
-	n = 0;
-	/* A claimed request stays ours after the lock is given up. */
-	if (reqs)
-		DL_FOREACH(fs->ops, op)
-			if (op_claim_early_locked(op))
-				reqs[n++] = op->req;
+	DL_FOREACH(fs->ops, op)
+		if (n < room && op_claim_early_locked(op))
+			reqs[n++] = op->req;
 	pthread_mutex_unlock(&fs->lock);
-	for (size_t i = 0; i < n; i++)
-		fuse_reply_err(reqs[i], EIO);
-	free(reqs);
+	return n;
+}
+
+void fsys_stop(struct fsys *fs)
+{
+	fuse_req_t reqs[CLAIMS];
+	size_t n;
+
+	atomic_store(&fs->stopping, true);
+	while ((n = claim_some(fs, reqs, CLAIMS)) > 0)
+		for (size_t i = 0; i < n; i++)
+			fuse_reply_err(reqs[i], EIO);
 	/* The session must outlast the answers that other threads are writing. */
 	pthread_mutex_lock(&fs->lock);
 	while (answering_locked(fs))

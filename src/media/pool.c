@@ -435,8 +435,6 @@ void pool_submit(struct pool *p, struct pool_job *job)
 
 	job->id = 0;
 	job->tried = false;
-	if (atomic_load(&job->dropped))
-		atomic_store(&p->any_dropped, true);
 	pthread_mutex_lock(&p->lock);
 	stopping = p->stopping;
 	if (!stopping)
@@ -445,7 +443,7 @@ void pool_submit(struct pool *p, struct pool_job *job)
 	if (stopping)
 		end_job(p, job, -ESHUTDOWN, SHUTDOWN_WHY);
 	else
-		fetch_box_wake(p->box);
+		pool_end_dropped(p);  /* which wakes the thread; job may have been dropped meanwhile */
 }
 
 void pool_end_dropped(struct pool *p)

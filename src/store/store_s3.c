@@ -141,7 +141,7 @@ static void on_check(void *arg, int err, const char *why, const struct s3_page *
 	if (err)
 		strcpy(c->why, why);
 	else
-		c->empty = page->n == 0;
+		c->empty = page->n == 0 && !page->next;
 	pthread_cond_signal(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -161,7 +161,7 @@ static int check(struct store *s, char *why)
 	if (c.err)
 		strcpy(why, c.why);
 	else if (c.empty)
-		strcpy(why, "no object's key begins so");
+		strcpy(why, "its listing is empty");
 	pthread_cond_destroy(&c.changed);
 	pthread_mutex_destroy(&c.lock);
 	return c.err ? c.err : c.empty;

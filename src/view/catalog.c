@@ -87,6 +87,16 @@ static void give_back(struct catalogs *cs, size_t bytes)
 	pthread_mutex_unlock(&cs->lock);
 }
 
+/* It is no longer what a catalogue has, or it won't be. Who is reading it just now has
+ * a copy on its way, as it were. */
+static void uncount(struct snapshot *s)
+{
+	pthread_mutex_lock(&s->owner->lock);
+	s->owner->used -= s->data_bytes;
+	s->data_bytes = 0;
+	pthread_mutex_unlock(&s->owner->lock);
+}
+
 static void list_done(struct snapshot *s)
 {
 	catalog_list_done(&s->list);
@@ -104,8 +114,17 @@ static void snapshot_unref(struct snapshot *s)
 	for (size_t i = 0; i < s->data.n_labels; i++)
 		free((char *)(uintptr_t)s->data.labels[i]);
 	free((void *)(uintptr_t)s->data.labels);
-	give_back(s->owner, s->data_bytes);
+	uncount(s);
 	free(s);
+}
+
+/* A snapshot that was the current one; NULL allowed. */
+static void retire(struct snapshot *s)
+{
+	if (!s)
+		return;
+	uncount(s);
+	snapshot_unref(s);
 }
 
 static bool take_once(struct catalogs *cs, size_t bytes)
@@ -274,7 +293,7 @@ static void finish(struct catalog *c, int err, const char *why)
 		atomic_fetch_add(&made->refs, 1);
 	}
 	pthread_mutex_unlock(&c->lock);
-	snapshot_unref(old);
+	retire(old);
 	LL_FOREACH_SAFE(waiters, w, tmp) {
 		w->done(w->arg, err, err ? why : NULL, err ? NULL : &made->data);
 		free(w);
@@ -412,7 +431,7 @@ void catalog_expire(struct catalog *c)
 	old = c->current;
 	c->current = NULL;
 	pthread_mutex_unlock(&c->lock);
-	snapshot_unref(old);
+	retire(old);
 }
 
 /* The present one if it still holds, with a reference; else NULL, and then w waits:

@@ -63,7 +63,7 @@ struct node *node_ref(struct node *n);
 void node_unref(struct node *n);  /* NULL allowed */
 
 /* Memory that goes with it, bytes: its object counted as if nobody else had it. The content of
- * index.csv and classes.txt is the catalogue's. */
+ * index.csv and classes.txt isn't counted: the kernel is told to forget them at once. */
 size_t node_bytes(const struct node *n);
 
 /* False once it is known that the node's object has been replaced. */

@@ -1,6 +1,8 @@
 """memory= is a bound, not a wish."""
 import errno
 import os
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -125,30 +127,99 @@ def test_look_ups_of_more_files_than_fit_stay_within_memory(crowd, mounted):
     assert sorted(os.listdir(mount / "raw/d")) == names
 
 
-def test_look_ups_from_many_threads_in_one_directory_stay_within_memory(crowd, mounted):
+def _again_and_again(job, stop):
+    while not stop.is_set():
+        job()
+
+
+def test_the_bound_holds_while_many_threads_look_up_in_one_directory(crowd, mounted):
     mount = mounted(f"dir:{crowd.parent}", {"memory": MEMORY, "workers": 1})
     paths = [mount / "raw/d" / name for name in os.listdir(crowd)]
-    readers = [Reader(_stat_all, paths[i::8]) for i in range(8)]
-    for reader in readers:
-        reader.finish()
-    _until_recalled(mount)
-    # What comes in until the kernel has forgotten others may go beyond, but not far.
-    assert mount.stat("inode_bytes_max") < INODES * 1.25
+    stop = threading.Event()
+    readers = [Reader(_again_and_again, lambda part=paths[i::8]: _stat_all(part), stop)
+               for i in range(8)]
+    try:
+        mount.until_stat("inodes_recalled", FILES)
+        _inodes_fit(mount)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.finish()
 
 
-def test_directories_stay_within_memory_too(tmp_path, mounted):
-    """A folder a clip is an ordinary way to keep clips."""
+def _read_all(paths):
+    for path in paths:
+        path.read_bytes()
+
+
+@pytest.mark.parametrize("job", [_stat_all, _read_all])
+def test_directories_stay_within_memory_too(tmp_path, mounted, job):
+    """A folder a clip is an ordinary way to keep clips. Opened files keep their folders."""
     folder = tmp_path / "folders"
     for i in range(FILES):
         (folder / f"{i:06}{'x' * 200}").mkdir(parents=True)
         (folder / f"{i:06}{'x' * 200}/clip").touch()
     mount = mounted(f"dir:{folder}", {"memory": MEMORY, "workers": 1})
     here = os.open(mount / "raw" / f"{0:06}{'x' * 200}", os.O_PATH)
-    _stat_all(mount / "raw" / f"{i:06}{'x' * 200}/clip" for i in range(FILES))
+    job(mount / "raw" / f"{i:06}{'x' * 200}/clip" for i in range(FILES))
     _until_recalled(mount)
     # Who stands in a directory stays there.
     assert os.readlink(f"/proc/self/fd/{here}").endswith(f"{0:06}{'x' * 200}")
     os.close(here)
+
+
+def test_samples_read_as_a_trainer_does_stay_within_memory(tmp_path, mounted):
+    folder = tmp_path / "source"
+    for label in ("ad", "other"):
+        (folder / label).mkdir(parents=True)
+        for i in range(FILES // 4):
+            (folder / label / f"{i:06}{'x' * 200}.mp4").write_bytes(b"x")
+    mount = mounted(f"dir:{folder}", {"memory": MEMORY, "workers": 1})
+    with open(mount / "samples/index.csv") as index:
+        next(index)
+        paths = [mount / "samples" / line.split(",")[0] for line in index]
+    assert len(paths) == FILES // 2
+    for path in paths:
+        assert (path / "label.txt").read_text() == path.parent.name
+        assert np.load(path / "label.npy") == (path.parent.name == "other")
+    _until_recalled(mount)
+
+
+def test_what_is_pinned_is_not_asked_for_without_end(tmp_path, mounted):
+    """Directories of replaced clips, more than fit into one message, that the kernel keeps for
+    the files open in them."""
+    source = tmp_path / "source"
+    clips = [f"label{i:03}/clip.mp4" for i in range(600)]
+    for clip in clips:
+        (source / clip).parent.mkdir(parents=True)
+        (source / clip).write_bytes(b"old")
+    start = time.monotonic()
+    mount = mounted(f"dir:{source}", {"metadata_ttl": "0s", "workers": 1})
+    fds = [os.open(mount / "samples" / clip / "label.txt", os.O_RDONLY) for clip in clips]
+    for clip in clips:
+        (source / clip).write_bytes(b"newer")
+        os.stat(mount / "samples" / clip)
+    mount.until_stat("inodes_recalled", len(clips))
+    for clip in clips:
+        assert (mount / "samples" / clip / "label.txt").read_text() == clip.split("/")[0]
+    asked, seconds = mount.stat("inodes_recalled"), time.monotonic() - start
+    assert asked <= 3 * len(clips) * (seconds / 5 + 1), "each is asked for once in five seconds"
+    for fd, clip in zip(fds, clips):
+        assert os.pread(fd, 100, 0).decode() == clip.split("/")[0]
+        os.close(fd)
+
+
+def test_index_csv_does_not_stay_in_memory(tmp_path, mounted):
+    """Each of these is 3 MB, and the kernel would keep it for us."""
+    folder = tmp_path / "some" / "d"
+    folder.mkdir(parents=True)
+    for i in range(FILES // 4):
+        (folder / f"{i:06}{'x' * 200}").touch()
+    mount = mounted(f"dir:{folder.parent}", {"memory": MEMORY, "workers": 1})
+    for i in range(30):
+        assert _lines(mount / f"samples@match=*,split_names={i}/index.csv") == FILES // 4 + 1
+    mount.until_stat("inodes_recalled", 30)
+    until(lambda: mount.stat("inodes") < 100, "the lists are forgotten", check=mount.must_run)
 
 
 def test_the_end_comes_also_while_inodes_are_recalled(crowd, mounted):

@@ -14,6 +14,7 @@
 #define FILES 2000u
 
 static struct stats stats;
+static uint64_t now = 1000000;      /* ms, as clock_ms() */
 static struct inodes *table;
 static struct inode *root;
 /* Nodes belong to no view here; the test's own reference keeps them. */
@@ -88,7 +89,7 @@ static size_t recall_all(size_t *to_free)
 	size_t n, total = 0;
 
 	do {
-		n = inodes_choose_recalls(table, ids, to_free);
+		n = inodes_choose_recalls(table, now, ids, to_free);
 		for (size_t i = 0; i < n; i++)
 			inodes_forget(table, ids[i], 1);
 		total += n;
@@ -119,9 +120,9 @@ static void a_newer_version_supersedes_and_the_older_one_is_recalled(void **stat
 	assert_int_not_equal(old, new);
 	assert_true(inodes_superseded(table, held));
 	/* Not while somebody has it open. */
-	assert_int_equal(inodes_choose_recalls(table, ids, &to_free), 0);
+	assert_int_equal(inodes_choose_recalls(table, now, ids, &to_free), 0);
 	inode_unref(held);
-	assert_int_equal(inodes_choose_recalls(table, ids, &to_free), 1);
+	assert_int_equal(inodes_choose_recalls(table, now, ids, &to_free), 1);
 	assert_int_equal(ids[0], old);
 	inodes_forget(table, old, 1);
 	assert_false(is_known(old));
@@ -229,6 +230,55 @@ static void who_is_in_use_stays(void **state)
 	assert_true(is_known(1));
 }
 
+/* A kernel that keeps everything: each is asked for once, then others, and after a while again. */
+static void what_the_kernel_keeps_is_not_asked_for_again_soon(void **state)
+{
+	static uint64_t ids[FILES];
+	uint64_t asked[INODES_RECALLS];
+	size_t to_free, n, total = 0;
+
+	(void)state;
+	fill(ids);
+	do {
+		to_free = SIZE_MAX;
+		n = inodes_choose_recalls(table, now, asked, &to_free);
+		total += n;
+	} while (n > 0);
+	assert_int_equal(total, FILES);
+	now += 60000;
+	assert_int_equal(inodes_choose_recalls(table, now, asked, &to_free), INODES_RECALLS);
+}
+
+/* Directories that stay for what is in them don't stand before that. */
+static void directories_do_not_hide_the_files_in_them(void **state)
+{
+	static uint64_t ids[FILES];
+	uint64_t asked[INODES_RECALLS];
+	size_t to_free, files = 0, n;
+
+	(void)state;
+	for (unsigned i = 0; i < FILES; i++)
+		ids[i] = look_up(i, i % 2 ? &file : &folder);
+	for (unsigned i = 1; i < FILES; i += 2)
+		open_once(ids[i]);
+	for (unsigned round = 0; round < 8; round++) {
+		to_free = 100000;
+		do {
+			n = inodes_choose_recalls(table, now, asked, &to_free);
+			for (size_t k = 0; k < n; k++) {
+				struct inode *i = inodes_by_id(table, asked[k]);
+				bool is_dir = i->node->is_dir;
+
+				inode_unref(i);
+				files += !is_dir;
+				if (!is_dir)
+					inodes_forget(table, asked[k], 1);
+			}
+		} while (n == INODES_RECALLS);
+	}
+	assert_true(files > FILES / 5);  /* an eighth of those left, eight times */
+}
+
 static void directories_go_too_but_not_the_root(void **state)
 {
 	size_t to_free = SIZE_MAX;
@@ -252,6 +302,8 @@ int main(void)
 		TEST(the_oldest_never_opened_go_first),
 		TEST(of_those_opened_some_go_everywhere),
 		TEST(who_is_in_use_stays),
+		TEST(what_the_kernel_keeps_is_not_asked_for_again_soon),
+		TEST(directories_do_not_hide_the_files_in_them),
 		TEST(directories_go_too_but_not_the_root),
 	};
 
