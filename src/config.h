@@ -14,6 +14,7 @@
 
 #define CONFIG_VIEWS_MAX 64
 #define CONFIG_WHY_MAX 1024
+#define CONFIG_MEMORY_MIN (448u << 20)  /* bytes: one worker, and what is kept beside it */
 
 struct buf;
 
@@ -25,6 +26,7 @@ struct config {
 	char *bucket, *prefix;      /* s3: prefix "" or ending in '/' */
 	char *dir;                  /* dir: absolute path (resolved before any chdir) */
 	char *mountpoint;           /* absolute */
+	bool covers;                /* there is something in it, which the mount will hide */
 	bool foreground;            /* -f, or -d */
 	bool debug;                 /* -d: log level debug, foreground */
 

@@ -49,7 +49,7 @@ static const struct key table[] = {
 	  .word = "default" },
 	{ .name = "connections", .kind = KEY_UINT, AT(connections), .min = 1, .max = 1024 },
 	{ .name = "workers", .kind = KEY_UINT, AT(workers), .min = 1, .max = 256, .word = "auto" },
-	{ .name = "memory", .kind = KEY_SIZE, AT(memory), .min = 64 << 20, .max = 0x1p50 },
+	{ .name = "memory", .kind = KEY_SIZE, AT(memory), .min = CONFIG_MEMORY_MIN, .max = 0x1p50 },
 	{ .name = "timeout", .kind = KEY_DURATION, AT(timeout_ms), .min = 100, .max = 3600000 },
 	{ .name = "metadata_ttl", .kind = KEY_DURATION, AT(metadata_ttl_ms), .max = 86400000.0 * 366,
 	  .word = "forever", .word_value = 0x1p64 },

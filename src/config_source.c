@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,35 @@ int config_source(struct config *c, const char *source, char *why)
 	return -1;
 }
 
+static void dead_mount(const char *mountpoint, char *why)
+{
+	snprintf(why, CONFIG_WHY_MAX,
+	         "%.700s: a mount whose program has died is in the way; "
+	         "take it off with fusermount3 -u or umount -l",
+	         mountpoint);
+}
+
+/* The kernel may still know the attributes of a dead mount's root, but not its
+ * entries. What we may not read isn't looked at. */
+static int look_into(struct config *c, const char *mountpoint, char *why)
+{
+	DIR *d = opendir(c->mountpoint);
+	const struct dirent *e;
+	unsigned n = 0;
+
+	if (!d && errno == ENOTCONN) {
+		dead_mount(mountpoint, why);
+		return -1;
+	}
+	if (!d)
+		return 0;
+	while (n <= 2 && (e = readdir(d)))
+		n++;
+	closedir(d);
+	c->covers = n > 2;
+	return 0;
+}
+
 int config_mountpoint(struct config *c, const char *mountpoint, char *why)
 {
 	struct stat st;
@@ -120,10 +150,7 @@ int config_mountpoint(struct config *c, const char *mountpoint, char *why)
 	c->mountpoint = realpath(mountpoint, NULL);
 	if (!c->mountpoint || stat(c->mountpoint, &st) < 0) {
 		if (errno == ENOTCONN)
-			snprintf(why, CONFIG_WHY_MAX,
-			         "%.700s: a mount whose program has died is in the way; "
-			         "take it off with fusermount3 -u or umount -l",
-			         mountpoint);
+			dead_mount(mountpoint, why);
 		else
 			snprintf(why, CONFIG_WHY_MAX, "mount point %.700s: %s", mountpoint, strerror(errno));
 		return -1;
@@ -132,5 +159,5 @@ int config_mountpoint(struct config *c, const char *mountpoint, char *why)
 		snprintf(why, CONFIG_WHY_MAX, "mount point %.700s: not a directory", mountpoint);
 		return -1;
 	}
-	return 0;
+	return look_into(c, mountpoint, why);
 }

@@ -23,10 +23,11 @@
 /* What the background process tells the one on the terminal. */
 struct verdict {
 	int status;                 /* exit status */
-	char why[STACK_WHY_MAX];    /* "" when it is 0 */
+	char why[STACK_WHY_MAX];    /* when it is 0: a warning, or "" */
 };
 
-static void set_up_log(const struct config *c)
+/* 0, or an exit status with a sentence. */
+static int set_up_log(const struct config *c, char *why)
 {
 	enum log_level level = LOG_LEVEL_INFO;
 	const char *where = c->log ? c->log : c->foreground ? NULL : "syslog";
@@ -38,8 +39,10 @@ static void set_up_log(const struct config *c)
 		level = LOG_LEVEL_DEBUG;
 	log_set_level(level);
 	err = log_open(where);
-	if (err < 0)
-		log_error("can't write the log to %s: %s", where, strerror(-err));
+	if (err == 0)
+		return 0;
+	snprintf(why, STACK_WHY_MAX, "log=%.500s can't be written: %s", where, strerror(-err));
+	return 2;
 }
 
 /* All threads inherit the mask, so that only the main one hears the signals. */
@@ -107,8 +110,8 @@ static bool tell(int to_parent, const struct verdict *v)
 	bool told;
 
 	if (to_parent < 0) {
-		if (v->status)
-			fprintf(stderr, "s3samplefs: %s\n", v->why);
+		if (v->why[0])
+			fprintf(stderr, "s3samplefs: %s%s\n", v->status ? "" : "warning: ", v->why);
 		return true;
 	}
 	told = write(to_parent, v, sizeof(*v)) == (ssize_t)sizeof(*v);
@@ -137,18 +140,23 @@ static int serve(const struct config *c, int to_parent)
 	struct stack *stack = NULL;
 	struct mount *mount = NULL;
 	struct watch watch = { .stop = -1 };
+	char refused[MOUNT_WHY_MAX];
 	int signals = open_signals();
 
-	set_up_log(c);
+	v.status = set_up_log(c, v.why);
 	watch_start(&watch, signals);
-	v.status = stack_new(c, v.why, &stack);
+	if (v.status == 0)
+		v.status = stack_new(c, v.why, &stack);
 	watch_stop(&watch);
 	if (v.status == 0 &&
-	    mount_start(stack_fsys(stack), c->mountpoint, c->source, c->fuse_options, v.why, &mount) < 0)
+	    mount_start(stack_fsys(stack), c->mountpoint, c->source, c->fuse_options, refused, &mount) < 0) {
 		v.status = 1;
+		strcpy(v.why, refused);
+	}
 	if (v.status == 0) {
-		v.why[0] = '\0';
 		log_info("%s is mounted on %s", c->source, c->mountpoint);
+		if (v.why[0] && (to_parent >= 0 || c->log))  /* else the log is where it is told anyway */
+			log_warn("%s", v.why);
 	}
 	if (tell(to_parent, &v) && v.status == 0)
 		wait_for_end(mount, signals);
@@ -202,8 +210,12 @@ int main(int argc, char *argv[])
 		fputs(config_usage(), stdout);
 	else if (c.action == CONFIG_VERSION)
 		printf("s3samplefs %s\n", S3SAMPLEFS_VERSION);
-	else
+	else {
+		if (c.covers)
+			fprintf(stderr, "s3samplefs: warning: %s is not empty; what is in it is hidden until this is unmounted\n",
+			        c.mountpoint);
 		status = c.foreground ? serve(&c, -1) : serve_in_background(&c);
+	}
 	config_done(&c);
 	return status;
 }

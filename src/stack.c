@@ -24,7 +24,7 @@
 #define WORKER_MEMORY (WORKER_DATA + (uint64_t)PROTO_SLOTS * PROTO_SLOT_SIZE)
 /* What must be left beside the workers for blocks, rows and running jobs. */
 #define DAEMON_MEMORY_MIN ((uint64_t)128 << 20)
-#define META_ENTRIES 200000u   /* about 60 MB of keys at the very most */
+_Static_assert(WORKER_MEMORY + DAEMON_MEMORY_MIN == CONFIG_MEMORY_MIN, "what config accepts is enough");
 
 struct stack {
 	struct stats stats;
@@ -42,7 +42,7 @@ struct stack {
 /* memory=, divided. */
 struct shares {
 	unsigned workers;
-	uint64_t blocks, rows, jobs, index;   /* bytes */
+	uint64_t blocks, rows, jobs, index, names, inodes;   /* bytes */
 };
 
 static unsigned allowed_cores(void)
@@ -61,17 +61,13 @@ static int divide_memory(const struct config *c, struct shares *ret, char *why)
 {
 	uint64_t wanted = c->workers ? c->workers : allowed_cores(), fit, rest;
 
-	if (c->memory < WORKER_MEMORY + DAEMON_MEMORY_MIN) {
-		snprintf(why, STACK_WHY_MAX, "memory=%lluM is too little: a worker takes up to %lluM, the rest %lluM",
-		         (unsigned long long)(c->memory >> 20), (unsigned long long)(WORKER_MEMORY >> 20),
-		         (unsigned long long)(DAEMON_MEMORY_MIN >> 20));
-		return 2;
-	}
 	fit = (c->memory - DAEMON_MEMORY_MIN) / WORKER_MEMORY;
 	if (c->workers > fit) {
-		snprintf(why, STACK_WHY_MAX, "workers=%u don't fit into memory=%lluM: there is room for %llu of %lluM",
+		snprintf(why, STACK_WHY_MAX,
+		         "workers=%u don't fit into memory=%lluM: there is room for %llu of %lluM each; they need memory=%lluM",
 		         c->workers, (unsigned long long)(c->memory >> 20), (unsigned long long)fit,
-		         (unsigned long long)(WORKER_MEMORY >> 20));
+		         (unsigned long long)(WORKER_MEMORY >> 20),
+		         (unsigned long long)((c->workers * WORKER_MEMORY + DAEMON_MEMORY_MIN) >> 20));
 		return 2;
 	}
 	if (wanted > fit)
@@ -79,13 +75,16 @@ static int divide_memory(const struct config *c, struct shares *ret, char *why)
 		         (unsigned long long)wanted, (unsigned long long)(c->memory >> 20));
 	ret->workers = (unsigned)(wanted < fit ? wanted : fit);
 	rest = c->memory - ret->workers * WORKER_MEMORY;
-	ret->blocks = rest * 3 / 8;
-	ret->rows = rest * 3 / 8;
+	ret->blocks = rest / 4;
+	ret->rows = rest / 4;
 	ret->jobs = rest / 8;
 	ret->index = rest / 8;
+	ret->names = rest / 8;
+	ret->inodes = rest / 8;
 	return 0;
 }
 
+/* 1: it is there, and empty, of which why tells. */
 static int open_store(struct stack *s, const struct config *c, char *why)
 {
 	const struct store_s3_options o = {
@@ -150,7 +149,8 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 {
 	struct stack *s = calloc(1, sizeof(*s));
 	struct shares m;
-	int status = 1;
+	char note[STORE_WHY_MAX + 300] = "";
+	int status = 1, opened;
 
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
 	if (!s)
@@ -159,11 +159,14 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 	if (status)
 		goto fail;
 	status = 1;
-	if (open_store(s, c, why) < 0)
+	opened = open_store(s, c, why);
+	if (opened < 0)
 		goto fail;
+	if (opened)
+		snprintf(note, sizeof(note), "nothing is in %.250s: %.250s", c->source, why);
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
 	s->config_text = print_config(c);
-	s->meta = meta_new(s->store, c->metadata_ttl_ms, META_ENTRIES, &s->stats);
+	s->meta = meta_new(s->store, c->metadata_ttl_ms, m.names, &s->stats);
 	s->blocks = blocks_new(s->store, m.blocks, &s->stats);
 	s->budget = budget_new(m.jobs, &s->stats);
 	if (!s->config_text || !s->meta || !s->blocks || !s->budget || start_pool(s, c, &m, why) < 0)
@@ -184,11 +187,12 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 		status = err == -EINVAL ? 2 : 1;
 		goto fail;
 	}
-	const struct fsys_options o = { s->views, &s->stats, s->config_text };
+	const struct fsys_options o = { s->views, &s->stats, s->config_text, m.inodes };
 	s->fsys = fsys_new(&o);
 	if (!s->fsys)
 		goto fail;
 	*ret_stack = s;
+	strcpy(why, note);
 	return 0;
 fail:
 	stack_free(s);
@@ -206,12 +210,14 @@ void stack_free(struct stack *s)
 		return;
 	/* First all that could still call back ends, from the top down: no new jobs,
 	 * then the jobs, then the requests of the store. */
+	views_cancel(s->views);
 	samples_stop(s->samples);
 	pool_free(s->pool);
 	if (s->store)
 		store_cancel(s->store);
 	blocks_free(s->blocks);
 	store_free(s->store);
+	views_stop(s->views);
 	meta_free(s->meta);
 	fsys_free(s->fsys);
 	views_free(s->views);

@@ -10,8 +10,8 @@ struct stack;
 #define STACK_WHY_MAX 1024
 
 /* Opens the source, checks that it is there and may be listed (blocks), starts
- * the workers. c is borrowed. Returns 0, or an exit status (1, or 2 where the configuration is wrong)
- * with a sentence in why. */
+ * the workers. c is borrowed. Returns 0, where why is "" or something worth a warning,
+ * or an exit status (1, or 2 where the configuration is wrong) with a sentence in why. */
 int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **ret_stack);
 
 struct fsys *stack_fsys(struct stack *s);

@@ -22,6 +22,7 @@ struct buf;
 	X(dir_bytes, "bytes read from a local source") \
 	X(meta_hits, "object metadata answered from memory") \
 	X(meta_misses, "object metadata asked of the store") \
+	X(meta_bytes, "bytes of object metadata now in memory (gauge)") \
 	X(block_hits, "blocks of object bytes found in memory") \
 	X(block_misses, "blocks of object bytes fetched") \
 	X(block_bytes, "object bytes now in memory (gauge)") \
@@ -32,6 +33,7 @@ struct buf;
 	X(probes, "objects whose packet table was read") \
 	X(decode_jobs, "jobs given to workers") \
 	X(decode_errors, "jobs that ended in an error") \
+	X(jobs_dropped, "jobs ended because nobody waited for them any more") \
 	X(frames_decoded, "video frames that came out of a decoder") \
 	X(frames_served, "decoded frames handed to readers' files") \
 	X(mfcc_computed, "MFCC arrays computed") \
@@ -45,6 +47,9 @@ struct buf;
 	X(fuse_parked_max, "most requests that waited at once (gauge)") \
 	X(fuse_errors, "requests answered with an error other than ENOENT") \
 	X(inodes, "inodes now known to the kernel (gauge)") \
+	X(inode_bytes, "bytes that they take here (gauge)") \
+	X(inode_bytes_max, "most bytes that they took at once (gauge)") \
+	X(inodes_recalled, "inodes that the kernel was asked to forget for others") \
 	X(memory_reserved, "bytes reserved by running jobs (gauge)") \
 	X(names_left_out, "objects whose names no file can have")
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/stats.h"
+#include "base/wanted.h"
 #include "fs/fsys.h"
 #include "fs/inode.h"
 
@@ -13,6 +14,7 @@ struct fsys {
 	struct views *views;
 	struct stats *stats;
 	const char *config_text;
+	struct keeper *keeper;
 	struct inodes *inodes;
 	struct failures *failures;
 	_Atomic bool stopping;
@@ -36,12 +38,12 @@ void opened_remove(struct fsys *fs, struct opened *o);
 /* ---- op.c: a request that may have to wait.
  *
  * It is answered once, by whoever claims it first: its completion, the
- * interrupt of its caller, or fsys_stop. The completion always comes, and ends
- * the op's life whether or not it was the one to answer. */
+ * interrupt of its caller, ops_drop_orphans, or fsys_stop. The completion always
+ * comes, and ends the op's life whether or not it was the one to answer. */
 enum op_claim {
 	OP_UNCLAIMED,
 	OP_COMPLETED,              /* by op_claim; whoever did answers now, then frees the op */
-	OP_ANSWERED_EARLY,         /* by an interrupt or fsys_stop; nobody touches req any more */
+	OP_ANSWERED_EARLY,         /* by any of the others; nobody touches req any more */
 };
 
 enum op_arm {
@@ -54,6 +56,9 @@ struct op {
 	struct op *prev, *next;
 	struct fsys *fs;
 	fuse_req_t req;
+	pid_t pid;                 /* the thread that asked; 0: not known here */
+	bool seen;                 /* fsys.lock; the keeper has seen it wait at an earlier tick */
+	struct wanted wanted;      /* dropped when answered early */
 	_Atomic int claim;         /* enum op_claim */
 	_Atomic int arm;           /* enum op_arm */
 	struct inode *inode;       /* what it is about; one reference */
@@ -67,8 +72,11 @@ struct op {
  * interruptible: an interrupt of the caller answers it with EINTR. */
 struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
 
-/* True: the caller now answers op->req. False: somebody has. */
+/* True: the caller now answers op->req. False: somebody has. op_claim is for its
+ * completion. Whoever claims early, under fsys.lock, keeps the request, which no
+ * interrupt can reach any more, and answers after the op may be gone. */
 bool op_claim(struct op *op);
+bool op_claim_early_locked(struct op *op);
 void op_free(struct op *op);  /* NULL allowed */
 
 /* Claims, answers with the errno for err, frees. */
@@ -77,10 +85,30 @@ void op_answer(struct op *op, int err);
 /* Claims, answers with the errno for err, notes the failure, frees. */
 void op_fail(struct op *op, int err, const char *why);
 
+/* ---- orphans.c: answers EINTR to requests that have waited for a while and whose
+ * process is no more. The kernel doesn't tell: a reader of pages that is killed
+ * leaves its READ behind. Returns how many. */
+unsigned ops_drop_orphans(struct fsys *fs);
+
+/* ---- keeper.c: a thread that looks after what nobody asks for: once a second, and
+ * when it is woken. */
+struct keeper *keeper_new(struct fsys *fs);
+int keeper_start(struct keeper *k, int fuse);  /* fuse: descriptor of the session. 0 or -errno */
+void keeper_stop(struct keeper *k);   /* not started: nothing */
+void keeper_free(struct keeper *k);   /* stopped; NULL allowed */
+
+/* A request was answered early: what was done for it alone is to end. Any thread,
+ * also under libfuse's locks. */
+void keeper_tell_dropped(struct keeper *k);
+
+/* The inodes have outgrown their share of memory: some are to be recalled. */
+void keeper_tell_full(struct keeper *k);
+
 /* ---- failures.c: what went wrong, for .s3samplefs/errors. */
 struct failures *failures_new(void);
 void failures_free(struct failures *f);
-void failures_add(struct failures *f, const char *path, int err, const char *why);
+/* False: it is the last one again. */
+bool failures_add(struct failures *f, const char *path, int err, const char *why);
 void failures_text(struct failures *f, struct buf *out);
 
 /* The errno a user sees for an error of the layers below: one of the table in the man page, positive. */

@@ -24,9 +24,10 @@ struct fsys *fsys_new(const struct fsys_options *o)
 	fs->config_text = o->config_text;
 	pthread_mutex_init(&fs->lock, NULL);
 	pthread_cond_init(&fs->op_gone, NULL);
-	fs->inodes = inodes_new(o->stats, now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
+	fs->inodes = inodes_new(o->stats, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, o->inodes_max);
 	fs->failures = failures_new();
-	if (!fs->inodes || !fs->failures) {
+	fs->keeper = keeper_new(fs);
+	if (!fs->inodes || !fs->failures || !fs->keeper) {
 		fsys_free(fs);
 		return NULL;
 	}
@@ -41,11 +42,22 @@ void fsys_free(struct fsys *fs)
 		return;
 	DL_FOREACH_SAFE(fs->opened, o, next)
 		o->close(o);
+	keeper_free(fs->keeper);
 	inodes_free(fs->inodes);
 	failures_free(fs->failures);
 	pthread_cond_destroy(&fs->op_gone);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
+}
+
+int fsys_start(struct fsys *fs, int fuse)
+{
+	return keeper_start(fs->keeper, fuse);
+}
+
+void fsys_end(struct fsys *fs)
+{
+	keeper_stop(fs->keeper);
 }
 
 static void fs_init(void *userdata, struct fuse_conn_info *conn)

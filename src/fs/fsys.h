@@ -12,6 +12,7 @@ struct fsys_options {
 	struct views *views;       /* borrowed, like all below */
 	struct stats *stats;
 	const char *config_text;   /* what .s3samplefs/config shows */
+	size_t inodes_max;         /* bytes that inodes should take */
 };
 
 /* NULL when out of memory. */
@@ -20,6 +21,11 @@ void fsys_free(struct fsys *fs);  /* no request under way; NULL allowed */
 
 /* The operations, with struct fsys as userdata. */
 const struct fuse_lowlevel_ops *fsys_ops(void);
+
+/* The thread that looks after what nobody waits for any more: between the two,
+ * which go around the session. fuse: its descriptor, borrowed. fsys_start: 0 or -errno. */
+int fsys_start(struct fsys *fs, int fuse);
+void fsys_end(struct fsys *fs);
 
 /* Answers every waiting request, and every one from now on, with EIO: the
  * filesystem goes away. Their own completions may still come and do nothing.

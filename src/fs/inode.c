@@ -1,6 +1,5 @@
-#include "fs/inode.h"
+#include "fs/inode_priv.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,34 +7,8 @@
 #include <unistd.h>
 
 #include "base/stats.h"
-#include "base/table.h"
 #include "base/text.h"
 #include "store/object.h"
-
-/* An inode and what only the table looks at. */
-struct record {
-	struct inode inode;       /* first: the two are one */
-	struct inodes *table;
-	/* lock: */
-	UT_hash_handle by_id;
-	UT_hash_handle by_path;   /* only the newest version of a path */
-	uint64_t lookups;         /* the kernel's */
-	bool superseded;
-	char *why;
-};
-
-struct inodes {
-	struct stats *stats;
-	struct timespec mounted;
-	uid_t uid;
-	gid_t gid;
-
-	pthread_mutex_t lock;
-	/* lock: */
-	struct record *ids;
-	struct record *paths;
-	uint64_t next_id;
-};
 
 static struct record *record_of(const struct inode *i) { return (struct record *)(uintptr_t)i; }
 
@@ -50,8 +23,25 @@ static struct record *record_new(struct inodes *t, char *path)
 	}
 	r->table = t;
 	r->inode.refs = 1;
+	r->queue = QUEUE_NONE;
 	r->inode.path = path;
 	return r;
+}
+
+/* All that goes with an inode: the record, its places in two tables, its texts and its node. */
+static size_t record_bytes(const struct record *r)
+{
+	return sizeof(*r) + 4 * sizeof(void *) + strlen(r->inode.path) + 1 +
+	       (r->inode.node ? node_bytes(r->inode.node) : 0);
+}
+
+static void count_locked(struct inodes *t, const struct record *r, bool more)
+{
+	const size_t bytes = r->bytes + (r->why ? strlen(r->why) + 1 : 0);
+
+	t->bytes += more ? bytes : -bytes;
+	stats_add(t->stats, STAT_inode_bytes, more ? (int64_t)bytes : -(int64_t)bytes);
+	stats_max(t->stats, STAT_inode_bytes_max, (int64_t)t->bytes);
 }
 
 /* False: out of memory, r is in no table. */
@@ -67,6 +57,10 @@ static bool add_locked(struct inodes *t, struct record *r)
 		return false;
 	}
 	stats_add(t->stats, STAT_inodes, 1);
+	r->bytes = record_bytes(r);
+	count_locked(t, r, true);
+	if (r->inode.kind == INODE_NODE)
+		record_queue_locked(t, r, r->inode.node->content && !r->inode.node->obj ? QUEUE_STALE : QUEUE_FRESH);
 	return true;
 }
 
@@ -76,6 +70,7 @@ static void supersede_locked(struct inodes *t, struct record *r)
 		return;
 	r->superseded = true;
 	HASH_DELETE(by_path, t->paths, r);
+	record_queue_locked(t, r, QUEUE_STALE);
 }
 
 /* Out of the table; the table's reference is the caller's to drop. */
@@ -85,6 +80,8 @@ static void remove_locked(struct inodes *t, struct record *r)
 	if (!r->superseded)
 		HASH_DELETE(by_path, t->paths, r);
 	stats_add(t->stats, STAT_inodes, -1);
+	count_locked(t, r, false);
+	record_queue_locked(t, r, QUEUE_NONE);
 }
 
 void inode_unref(struct inode *i)
@@ -97,7 +94,7 @@ void inode_unref(struct inode *i)
 	free(record_of(i));
 }
 
-struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns)
+struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns, size_t capacity)
 {
 	struct inodes *t = calloc(1, sizeof(*t));
 	struct record *root;
@@ -105,6 +102,7 @@ struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns)
 	if (!t)
 		return NULL;
 	t->stats = stats;
+	t->capacity = capacity;
 	t->mounted = (struct timespec){ mount_time_ns / 1000000000, mount_time_ns % 1000000000 };
 	t->uid = getuid();
 	t->gid = getgid();
@@ -270,8 +268,13 @@ void inodes_set_why(struct inodes *t, struct inode *i, const char *why)
 	char *copy = strdup(why);
 
 	pthread_mutex_lock(&t->lock);
+	/* One that the kernel has forgotten is in no table any more, and not counted. */
+	if (record_of(i)->lookups > 0)
+		count_locked(t, record_of(i), false);
 	free(record_of(i)->why);
 	record_of(i)->why = copy;
+	if (record_of(i)->lookups > 0)
+		count_locked(t, record_of(i), true);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -279,6 +282,16 @@ void inodes_get_why(struct inodes *t, const struct inode *i, char *why, size_t s
 {
 	pthread_mutex_lock(&t->lock);
 	snprintf(why, size, "%s", record_of(i)->why ? record_of(i)->why : "");
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inodes_opened(struct inodes *t, struct inode *i)
+{
+	struct record *r = record_of(i);
+
+	pthread_mutex_lock(&t->lock);
+	if (r->queue == QUEUE_FRESH)
+		record_queue_locked(t, r, QUEUE_USED);
 	pthread_mutex_unlock(&t->lock);
 }
 

@@ -28,7 +28,9 @@ struct inode {
 	char *path;               /* below the mount, without leading slash; "" for the root */
 };
 
-struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns);
+/* capacity: bytes that all of them should take. A look-up gets its inode all the
+ * same, and then others are to be recalled. */
+struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns, size_t capacity);
 void inodes_free(struct inodes *t);  /* NULL allowed */
 
 /* All return a reference, or NULL. */
@@ -40,6 +42,26 @@ struct inode *inodes_node(struct inodes *t, const struct inode *dir, const char 
 struct inode *inodes_control(struct inodes *t, enum inode_kind kind, int control, const struct inode *dir,
                              const char *name);
 void inode_unref(struct inode *i);  /* NULL allowed */
+
+/* A file has been opened: the kernel may have pages of it. */
+void inodes_opened(struct inodes *t, struct inode *i);
+
+/* inode_recall.c: */
+
+/* No room for inodes that nobody has asked for. */
+bool inodes_full(struct inodes *t);
+
+/* Bytes beyond capacity; *ret_to_free: as many as should go, so that an eighth of it is
+ * free again, 0 if nothing is beyond. */
+size_t inodes_excess(struct inodes *t, size_t *ret_to_free);
+
+/* Chooses nodeids that the kernel is to be asked to forget: superseded ones and index.csv
+ * always; for *to_free bytes, which goes down, directories, and files never opened, the
+ * oldest first, then others, of which one in eight goes. Those in use are passed over,
+ * and those that were chosen within the last seconds. now_ms: clock_ms(). Returns how
+ * many; fewer than there is room for: it is worth asking again only later. */
+#define INODES_RECALLS 512u
+size_t inodes_choose_recalls(struct inodes *t, uint64_t now_ms, uint64_t ids[INODES_RECALLS], size_t *to_free);
 
 /* The kernel forgets n look-ups. */
 void inodes_forget(struct inodes *t, uint64_t id, uint64_t n);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 /* Requests never block a thread, so a few serve any number. */
 #define THREADS 8u
 #define READ_AHEAD_KB 1024
+#define OUR_LINE "s3samplefs: "  /* how a line of the log begins on stderr */
 
 struct mount {
 	struct fsys *fs;
@@ -110,6 +112,59 @@ static void set_read_ahead(const char *mountpoint)
 		close(fd);
 }
 
+/* May a user who isn't root let others in? fuse.conf(5) says. */
+static bool others_refused(const char *fuse_options)
+{
+	char line[256], word[32];
+	bool allowed = false;
+	FILE *f;
+
+	if (geteuid() == 0 || !fuse_options ||
+	    (!strstr(fuse_options, "allow_other") && !strstr(fuse_options, "allow_root")))
+		return false;
+	f = fopen("/etc/fuse.conf", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31s", word) == 1 && strcmp(word, "user_allow_other") == 0)
+			allowed = true;
+	if (f)
+		fclose(f);
+	return !allowed;
+}
+
+/* Mounts. What libfuse and fusermount3 say about a failure they write to stderr,
+ * which nobody may see: it becomes the sentence. */
+static int mount_session(struct mount *m, const char *mountpoint, char *why)
+{
+	char said[MOUNT_WHY_MAX / 2] = "";
+	int catcher = memfd_create("s3samplefs-stderr", MFD_CLOEXEC), saved = fcntl(2, F_DUPFD_CLOEXEC, 3), err;
+	ssize_t n = 0;
+	char *line;
+
+	if (catcher >= 0 && saved >= 0)
+		dup2(catcher, 2);
+	err = fuse_session_mount(m->mounted, mountpoint);
+	if (catcher >= 0 && saved >= 0) {
+		dup2(saved, 2);
+		n = pread(catcher, said, sizeof(said) - 1, 0);
+	}
+	if (catcher >= 0)
+		close(catcher);
+	if (saved >= 0)
+		close(saved);
+	said[n > 0 ? n : 0] = '\0';
+	if (err == 0) {
+		/* Our other threads may have logged something. */
+		fputs(said, stderr);
+		return 0;
+	}
+	for (line = said; strncmp(line, OUR_LINE, strlen(OUR_LINE)) == 0;)
+		line += strcspn(line, "\n") + (strchr(line, '\n') != NULL);
+	line[strcspn(line, "\n")] = '\0';
+	snprintf(why, MOUNT_WHY_MAX, "can't mount on %.100s%s%s", mountpoint, line[0] ? ": " : "; is /dev/fuse there?",
+	         line);
+	return -EIO;
+}
+
 static int start_threads(struct mount *m)
 {
 	while (m->n_threads < THREADS) {
@@ -138,18 +193,21 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 		err = -errno;
 		goto fail;
 	}
+	if (others_refused(fuse_options)) {
+		err = -EPERM;
+		snprintf(why, MOUNT_WHY_MAX, "allow_other and allow_root are root's, unless /etc/fuse.conf has "
+		         "the line user_allow_other");
+		goto fail;
+	}
 	m->mounted = session_new(fs, source, fuse_options);
 	if (!m->mounted) {
 		err = -EINVAL;
 		snprintf(why, MOUNT_WHY_MAX, "libfuse refused the mount options");
 		goto fail;
 	}
-	if (fuse_session_mount(m->mounted, mountpoint) != 0) {
-		err = -EIO;
-		snprintf(why, MOUNT_WHY_MAX, "can't mount on %s; is /dev/fuse there, fusermount3 installed, and may we?",
-		         mountpoint);
+	err = mount_session(m, mountpoint, why);
+	if (err < 0)
 		goto fail;
-	}
 	m->serving = m->mounted;
 	m->fd = fuse_session_fd(m->mounted);
 	if (dirops_needed()) {
@@ -165,6 +223,8 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 	/* Whoever of the threads comes too late for a request goes back to waiting. */
 	fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
 	err = start_threads(m);
+	if (!err)
+		err = fsys_start(fs, m->fd);
 	if (err < 0) {
 		snprintf(why, MOUNT_WHY_MAX, "can't start threads: %s", strerror(-err));
 		goto fail;
@@ -187,6 +247,7 @@ void mount_stop(struct mount *m)
 	if (!m)
 		return;
 	fsys_stop(m->fs);
+	fsys_end(m->fs);
 	/* Detaches (lazily); says nothing where it is unmounted already. */
 	if (m->mounted)
 		fuse_session_unmount(m->mounted);

@@ -6,7 +6,7 @@
 struct fsys;
 struct mount;
 
-#define MOUNT_WHY_MAX 256
+#define MOUNT_WHY_MAX 512
 
 /* Mounts and starts serving. fuse_options: comma list for libfuse, or NULL.
  * source: shown by mount(8) and df. Returns 0 or -errno with why[MOUNT_WHY_MAX]. */

@@ -7,6 +7,8 @@
 #include "base/table.h"
 #include "fs/fs_priv.h"
 
+#define CLAIMS 256u   /* requests claimed under one lock */
+
 int errno_for_user(int err)
 {
 	switch (err) {
@@ -24,6 +26,8 @@ int errno_for_user(int err)
 	case -EISDIR:
 	case -ENAMETOOLONG:
 		return -err;
+	case -ECANCELED:           /* not wanted any more */
+		return EINTR;
 	default:
 		return EIO;
 	}
@@ -55,18 +59,33 @@ bool op_claim(struct op *op)
 	return claim(op, OP_COMPLETED);
 }
 
+bool op_claim_early_locked(struct op *op)
+{
+	if (!claim(op, OP_ANSWERED_EARLY))
+		return false;
+	/* Waits for a callback that is running. Once the lock is given up the op may be gone. */
+	fuse_req_interrupt_func(op->req, NULL, NULL);
+	return true;
+}
+
 /* Called by libfuse with the request's own lock held: takes none of ours. The
  * claim keeps the completion from touching the request afterwards. */
 static void interrupted(fuse_req_t req, void *data)
 {
 	struct op *op = data;
+	struct fsys *fs = op->fs;
 	int arm = OP_ARMING;
 
 	/* A reply frees the request, on which the registering call still works. */
 	if (atomic_compare_exchange_strong(&op->arm, &arm, OP_INTERRUPTED))
 		return;
-	if (arm == OP_ARMED && claim(op, OP_ANSWERED_EARLY))
+	if (arm != OP_ARMED)
+		return;
+	wanted_drop(&op->wanted);   /* now: once claimed, the completion may free it */
+	if (claim(op, OP_ANSWERED_EARLY)) {
 		fuse_reply_err(req, EINTR);
+		keeper_tell_dropped(fs->keeper);
+	}
 }
 
 struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
@@ -87,6 +106,7 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	}
 	op->fs = fs;
 	op->req = req;
+	op->pid = fuse_req_ctx(req)->pid;
 	op->inode = inodes_by_id(fs->inodes, ino);
 	if (!op->inode) {
 		fuse_reply_err(req, ESTALE);
@@ -138,13 +158,13 @@ static void note_failure(struct op *op, int err, const char *why)
 	         op->name ? op->name : "");
 	if (!op->name)
 		inodes_set_why(fs->inodes, op->inode, why);
-	failures_add(fs->failures, path, errno_for_user(err), why);
-	log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
+	if (failures_add(fs->failures, path, errno_for_user(err), why))
+		log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
 }
 
 void op_fail(struct op *op, int err, const char *why)
 {
-	if (!atomic_load(&op->fs->stopping) && err != -ENOENT && err != -EINTR)
+	if (!atomic_load(&op->fs->stopping) && err != -ENOENT && err != -EINTR && err != -ECANCELED)
 		note_failure(op, err, why ? why : "no reason known");
 	op_answer(op, err);
 }
@@ -170,28 +190,29 @@ static bool answering_locked(const struct fsys *fs)
 	return false;
 }
 
-void fsys_stop(struct fsys *fs)
+/* Claims some of what waits; returns how many. */
+static size_t claim_some(struct fsys *fs, fuse_req_t *reqs, size_t room)
 {
 	struct op *op;
-	fuse_req_t *reqs;
 	size_t n = 0;
 
-	atomic_store(&fs->stopping, true);
 	pthread_mutex_lock(&fs->lock);
-	DL_COUNT(fs->ops, op, n);
-	reqs = calloc(n ? n : 1, sizeof(*reqs));
-	n = 0;
-	/* A claimed request stays ours after the lock is given up. */
-	if (reqs)
-		DL_FOREACH(fs->ops, op)
-			if (claim(op, OP_ANSWERED_EARLY))
-				reqs[n++] = op->req;
+	DL_FOREACH(fs->ops, op)
+		if (n < room && op_claim_early_locked(op))
+			reqs[n++] = op->req;
 	pthread_mutex_unlock(&fs->lock);
-	for (size_t i = 0; i < n; i++) {
-		fuse_req_interrupt_func(reqs[i], NULL, NULL);
-		fuse_reply_err(reqs[i], EIO);
-	}
-	free(reqs);
+	return n;
+}
+
+void fsys_stop(struct fsys *fs)
+{
+	fuse_req_t reqs[CLAIMS];
+	size_t n;
+
+	atomic_store(&fs->stopping, true);
+	while ((n = claim_some(fs, reqs, CLAIMS)) > 0)
+		for (size_t i = 0; i < n; i++)
+			fuse_reply_err(reqs[i], EIO);
 	/* The session must outlast the answers that other threads are writing. */
 	pthread_mutex_lock(&fs->lock);
 	while (answering_locked(fs))

@@ -11,10 +11,6 @@
 
 #include "fs/fs_priv.h"
 
-/* Beyond so many inodes a listing hands out no more: the kernel would keep
- * them all until it is short of memory. */
-#define INODES_LISTED_MAX 500000
-
 #define FIRST 2u   /* place of the first entry after "." and ".." */
 
 struct dir {
@@ -239,7 +235,8 @@ static bool add_dots(struct reply *r, struct dir *d)
 	return room;
 }
 
-static bool add_fixed(struct reply *r, struct dir *d, const char *name)
+/* 1: added; 0: no room in the reply; -ENOMEM. */
+static int add_fixed(struct reply *r, struct dir *d, const char *name)
 {
 	struct fsys *fs = r->op->fs;
 	struct inode *i = reply_has_room(r) ? fixed_inode(fs, d->inode, d->next - FIRST, name) : NULL;
@@ -247,7 +244,7 @@ static bool add_fixed(struct reply *r, struct dir *d, const char *name)
 	bool room;
 
 	if (!i)
-		return false;
+		return -ENOMEM;
 	inodes_attr(fs->inodes, i, &attr);
 	room = reply_add(r, name, i, &attr, d->next);
 	inode_unref(i);
@@ -255,7 +252,8 @@ static bool add_fixed(struct reply *r, struct dir *d, const char *name)
 	return room;
 }
 
-static bool add_node(struct reply *r, struct dir *d)
+/* The same. */
+static int add_node(struct reply *r, struct dir *d)
 {
 	struct fsys *fs = r->op->fs;
 	struct inode *i = NULL;
@@ -264,11 +262,13 @@ static bool add_node(struct reply *r, struct dir *d)
 	bool room;
 
 	if (asprintf(&path, "%s/%s", d->inode->path, d->name) < 0)
-		return false;
+		return -ENOMEM;
 	inodes_node_attr(fs->inodes, path, d->node, &attr);
 	free(path);
-	/* A page may be older than what a look-up has found since. */
-	if (r->plus && d->node->size_known && node_is_current(d->node) && reply_has_room(r) && stats_get(fs->stats, STAT_inodes) < INODES_LISTED_MAX)
+	/* A page may be older than what a look-up has found since. Where the share of
+	 * memory is used up, a listing hands out no inodes: the kernel would keep them. */
+	if (r->plus && d->node->size_known && node_is_current(d->node) && reply_has_room(r) &&
+	    !inodes_full(fs->inodes))
 		i = inodes_node(fs->inodes, d->inode, d->name, d->node);
 	room = reply_add(r, d->name, i, &attr, d->next);
 	inode_unref(i);
@@ -306,23 +306,26 @@ static int go_to(struct dir *d, uint64_t place)
 static int fill(struct reply *r, struct dir *d)
 {
 	const char *name;
-	int got = go_to(d, r->op->off);
+	int got = go_to(d, r->op->off), added = 1;
 
 	if (got != 1)
 		return got;
 	if (d->next < FIRST && !add_dots(r, d))
 		return 0;
 	if (d->inode->kind != INODE_NODE) {
-		while ((name = fixed_name(r->op->fs, d->inode, d->next - FIRST)) != NULL)
-			if (!add_fixed(r, d, name))
-				break;
-		return 0;
+		while (added == 1 && (name = fixed_name(r->op->fs, d->inode, d->next - FIRST)) != NULL)
+			added = add_fixed(r, d, name);
+		got = 0;
+	} else {
+		while (added == 1 && (got = take_entry(d)) == 1)
+			added = add_node(r, d);
 	}
-	while ((got = take_entry(d)) == 1)
-		if (!add_node(r, d))
-			return 0;
-	/* What there is goes out; the next request waits for the page. */
-	return got == -EAGAIN && r->used > 0 ? 0 : got;
+	if (added == 0)
+		return 0;
+	/* What there is goes out; the next request waits for the page, or tells of the
+	 * failure. An empty reply would be the end of the directory. */
+	got = added < 0 ? added : got;
+	return got < 0 && r->used > 0 ? 0 : got;
 }
 
 static void loaded(void *arg, int err, const char *why);

@@ -53,6 +53,8 @@ static void reply_inode(struct op *op, struct inode *i)
 		inodes_forget(fs->inodes, i->id, 1);
 	inode_unref(i);
 	op_free(op);
+	if (inodes_full(fs->inodes))
+		keeper_tell_full(fs->keeper);
 }
 
 /* A name that isn't there: worth remembering in the kernel for ttl_ms. */
@@ -102,7 +104,7 @@ static void lookup_in_root(struct op *op)
 	}
 	v = views_find(fs->views, op->name, why);
 	if (!v) {
-		if (why[0])
+		if (why[0] && failures_add(fs->failures, op->name, ENOENT, why))
 			log_warn("%s: %s", op->name, why);
 		reply_absent(op, 0);
 		return;
@@ -137,7 +139,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 			reply_inode(op, inodes_control(op->fs->inodes, INODE_CONTROL, control, op->inode, name));
 		break;
 	case INODE_NODE:
-		view_lookup(op->inode->node, name, lookup_answer, op);
+		view_lookup(op->inode->node, name, &op->wanted, lookup_answer, op);
 		break;
 	case INODE_CONTROL:
 		op_fail(op, -ENOTDIR, "not a directory");
@@ -195,6 +197,7 @@ static int open_handle(struct op *op, struct handle *h, const char **ret_why)
 		*ret_why = "the object has been replaced since";
 		return -ESTALE;
 	}
+	inodes_opened(fs->inodes, i);
 	h->file = view_open(i->node);
 	h->inode = i;
 	return h->file ? 0 : -ENOMEM;
@@ -325,7 +328,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	stats_add(op->fs->stats, STAT_fuse_reads, 1);
 	op->state = h;
 	atomic_fetch_add(&h->refs, 1);  /* for the answer */
-	view_read(h->file, (uint64_t)off, size, read_answer, op);
+	view_read(h->file, (uint64_t)off, size, &op->wanted, read_answer, op);
 out:
 	handle_unref(h);
 }

@@ -224,6 +224,13 @@ static void clip_loaded(void *arg, int err, const char *table_why, struct blob *
 		err = clip_prepare(c, table, why);
 
 	pthread_mutex_lock(&s->lock);
+	if (err == -ECANCELED && c->requests) {
+		/* Given up because nobody waited; somebody has come since. */
+		c->table_wanted = (struct wanted){ 0 };
+		pthread_mutex_unlock(&s->lock);
+		samples_table(s, c->obj, &c->table_wanted, clip_loaded, c);
+		return;
+	}
 	c->users++;
 	c->loading = false;
 	DL_FOREACH_SAFE(c->requests, q, tmp) {
@@ -294,6 +301,12 @@ static void clip_join(struct samples *s, struct object *obj, const struct frames
 	struct clip *c;
 
 	pthread_mutex_lock(&s->lock);
+	if (!is_wanted(q->wanted)) {
+		/* Dropped before it came here: samples_drop won't find it. */
+		pthread_mutex_unlock(&s->lock);
+		request_refuse(q, -ECANCELED, POOL_DROPPED_WHY);
+		return;
+	}
 	HASH_FIND(hh, s->clips, &key, sizeof(key), c);
 	if (!c) {
 		c = clip_new_locked(s, obj, &key);
@@ -304,7 +317,7 @@ static void clip_join(struct samples *s, struct object *obj, const struct frames
 		}
 		DL_APPEND(c->requests, q);
 		pthread_mutex_unlock(&s->lock);
-		samples_table(s, obj, clip_loaded, c);
+		samples_table(s, obj, &c->table_wanted, clip_loaded, c);
 		return;
 	}
 	if (c->loading) {
@@ -339,7 +352,44 @@ static void clip_request(struct samples *s, struct object *obj, const struct fra
 	samples_leave(s);
 }
 
-void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec, samples_clip_fn *done, void *arg)
+/* The clip's part of clips_drop: moves the requests that nobody wants to *gone. A
+ * job that hands nothing to a reader may be a step ahead of one, so jobs end only
+ * where a reader has gone. */
+static void clip_drop_locked(struct clip *c, struct request **gone)
+{
+	struct request *q, *tmp;
+	struct frame_job *j;
+	bool any = false;
+
+	DL_FOREACH_SAFE(c->requests, q, tmp) {
+		if (is_wanted(q->wanted))
+			continue;
+		clip_fail_request_locked(c, q, -ECANCELED, POOL_DROPPED_WHY, gone);
+		any = true;
+	}
+	if (any && c->loading && !c->requests)
+		wanted_drop(&c->table_wanted);
+	if (!any || c->loading)
+		return;
+	DL_FOREACH(c->jobs, j)
+		if (!clip_job_wanted_locked(j))
+			atomic_store(&j->job.dropped, true);
+}
+
+void clips_drop(struct samples *s)
+{
+	struct request *gone = NULL;
+	struct clip *c, *next;
+
+	pthread_mutex_lock(&s->lock);
+	HASH_ITER(hh, s->clips, c, next)
+		clip_drop_locked(c, &gone);
+	pthread_mutex_unlock(&s->lock);
+	requests_answer(NULL, gone);
+}
+
+void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec,
+                  const struct wanted *wanted, samples_clip_fn *done, void *arg)
 {
 	struct request *q = calloc(1, sizeof(*q));
 
@@ -347,13 +397,14 @@ void samples_clip(struct samples *s, struct object *obj, const struct frames_spe
 		done(arg, -ENOMEM, "not enough memory", NULL);
 		return;
 	}
+	q->wanted = wanted;
 	q->clip_done = done;
 	q->arg = arg;
 	clip_request(s, obj, spec, q);
 }
 
 void samples_rows(struct samples *s, struct object *obj, const struct frames_spec *spec, uint32_t first, uint32_t count,
-                  bool sequential, samples_rows_fn *done, void *arg)
+                  bool sequential, const struct wanted *wanted, samples_rows_fn *done, void *arg)
 {
 	struct request *q = calloc(1, sizeof(*q) + (size_t)count * sizeof(q->rows[0]));
 
@@ -364,6 +415,7 @@ void samples_rows(struct samples *s, struct object *obj, const struct frames_spe
 	q->first = first;
 	q->count = count;
 	q->sequential = sequential;
+	q->wanted = wanted;
 	q->rows_done = done;
 	q->arg = arg;
 	clip_request(s, obj, spec, q);

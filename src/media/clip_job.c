@@ -344,8 +344,11 @@ static void job_start(struct frame_job *j)
 	j->reserved.granted = job_granted;
 	granted = budget_reserve(j->clip->samples->budget, &j->reserved);
 	if (granted < 0) {
-		const struct pool_result r = { .err = -ENOMEM, .why = "one row of the array would not fit into memory=" };
+		char why[SAMPLES_WHY_MAX];
+		const struct pool_result r = { .err = -ENOMEM, .why = why };
 
+		snprintf(why, sizeof(why), "decoding a row of it takes %zu MB; memory= leaves %zu MB for running jobs",
+		         (j->reserved.bytes >> 20) + 1, budget_total(j->clip->samples->budget) >> 20);
 		j->reserved.bytes = 0;
 		job_done(&j->job, &r);
 	} else if (granted) {
@@ -388,9 +391,9 @@ static void job_row(struct pool_job *job, const uint8_t *out, uint32_t index)
 		j->short_of_memory = true;
 		return;
 	}
-	j->rows[index] = CLIP_DELIVERED;
 	pthread_mutex_lock(&c->samples->lock);
 	c->users++;
+	j->rows[index] = CLIP_DELIVERED;
 	j->owed--;
 	clip_keep_locked(c, number, value, 0, NULL);
 	clip_offer_locked(c, number, value, 0, NULL, &finished);
@@ -410,6 +413,13 @@ static bool job_owes_locked(const struct frame_job *j, uint32_t *k)
 		if (row[*k].emit && j->rows[*k] != CLIP_DELIVERED && row_requested_locked(j->clip, j->rows[*k]))
 			return true;
 	return false;
+}
+
+bool clip_job_wanted_locked(const struct frame_job *j)
+{
+	uint32_t k = 0;
+
+	return job_owes_locked(j, &k);
 }
 
 /* A frame did not come out where the table says. Again with a fresh decoder,
@@ -438,6 +448,7 @@ static void job_done(struct pool_job *job, const struct pool_result *r)
 	struct samples *s = c->samples;
 	struct request *finished = NULL;
 	int err = r->err;
+	bool dropped = err == -ECANCELED && atomic_load(&job->dropped);
 	uint32_t k = 0;
 
 	budget_release(s->budget, j->reserved.bytes);
@@ -455,6 +466,8 @@ static void job_done(struct pool_job *job, const struct pool_result *r)
 		err = -ENOMEM;
 	if ((!err || err == -EAGAIN) && job_owes_locked(j, &k) && job_retry_locked(j, j->rows[k]))
 		j->n_rows = 0;  /* the next job owes them now */
+	if (dropped)
+		j->n_rows = 0;  /* whoever has come since gets another job */
 	for (k = 0; job_owes_locked(j, &k); k++) {
 		const char *why = r->why ? r->why : "its frame did not come out of the decoder";
 		int cause = err && err != -EAGAIN ? err : -EBADMSG;

@@ -35,6 +35,7 @@ struct request {
 	struct request *prev, *next;
 	uint32_t first, count, missing;
 	bool sequential;
+	const struct wanted *wanted;
 	samples_rows_fn *rows_done;
 	samples_clip_fn *clip_done;
 	void *arg;
@@ -63,6 +64,7 @@ struct clip {
 
 	/* samples->lock: */
 	bool loading;
+	struct wanted table_wanted;       /* while loading */
 	struct cached cached;             /* counted once loaded */
 	struct blob *table;
 	struct plan *plan;
@@ -92,7 +94,7 @@ struct frame_job {
 	uint8_t *input;
 	uint32_t n_rows;                  /* of the input */
 	uint32_t owed;                    /* lock; rows it has still to hand over */
-	uint32_t rows[];                  /* row number of each; CLIP_DELIVERED once it came */
+	uint32_t rows[];                  /* lock; row number of each; CLIP_DELIVERED once it came */
 };
 
 static inline const struct table_head *clip_table(const struct clip *c)
@@ -137,6 +139,9 @@ void clip_settle(struct clip *c, struct request *finished);
 
 /* Makes a job for every run that has waiting readers and no job. */
 void clip_schedule_locked(struct clip *c, struct request **finished);
+
+/* True while somebody waits for a row that the job is to hand over. */
+bool clip_job_wanted_locked(const struct frame_job *j);
 
 /* Starts the jobs made so far, without the lock. */
 void clip_start_jobs(struct clip *c);

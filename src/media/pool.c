@@ -38,6 +38,7 @@ struct pool {
 	struct fetch_box *box;          /* answers of the block cache; also what wakes the thread */
 	int epoll;
 	pthread_t thread;
+	_Atomic bool any_dropped;       /* since the thread last looked */
 
 	pthread_mutex_t lock;
 
@@ -148,9 +149,23 @@ static void end_job(struct pool *p, struct pool_job *job, int err, const char *w
 {
 	struct pool_result result = { .err = err, .why = why };
 
-	if (err != -ESHUTDOWN)
-		stats_add(p->options.stats, STAT_decode_errors, 1);
+	pool_count_error(p->options.stats, err);
 	job->done(job, &result);
+}
+
+/* What nobody waits for any more. A job may also have been dropped before it came. */
+static void end_dropped(struct pool *p)
+{
+	struct pool_job *job, *next;
+
+	DL_FOREACH_SAFE(p->queue, job, next) {
+		if (!atomic_load(&job->dropped))
+			continue;
+		DL_DELETE(p->queue, job);
+		end_job(p, job, -ECANCELED, POOL_DROPPED_WHY);
+	}
+	for (unsigned i = 0; i < p->options.workers; i++)
+		pool_worker_drop(&p->workers[i]);
 }
 
 static void end_queue(struct pool *p, int err, const char *why)
@@ -266,6 +281,8 @@ static void turn(struct pool *p)
 		collect(p, &p->workers[i]);
 	}
 	take_submitted(p);
+	if (atomic_exchange(&p->any_dropped, false))
+		end_dropped(p);
 	start_missing(p);
 	hand_out(p);
 	end_queue_if_broken(p);
@@ -426,7 +443,13 @@ void pool_submit(struct pool *p, struct pool_job *job)
 	if (stopping)
 		end_job(p, job, -ESHUTDOWN, SHUTDOWN_WHY);
 	else
-		fetch_box_wake(p->box);
+		pool_end_dropped(p);  /* which wakes the thread; job may have been dropped meanwhile */
+}
+
+void pool_end_dropped(struct pool *p)
+{
+	atomic_store(&p->any_dropped, true);
+	fetch_box_wake(p->box);
 }
 
 void pool_free(struct pool *p)

@@ -8,6 +8,7 @@
 #ifndef S3SAMPLEFS_MEDIA_POOL_H
 #define S3SAMPLEFS_MEDIA_POOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,9 @@ struct blocks;
 struct object;
 struct pool;
 struct stats;
+
+/* The sentence of -ECANCELED. */
+#define POOL_DROPPED_WHY "nobody waits for it any more"
 
 struct pool_options {
 	const char *binary;         /* path of the worker program, resolved by pool_new */
@@ -60,6 +64,9 @@ struct pool_job {
 	void (*row)(struct pool_job *job, const uint8_t *out, uint32_t row);
 	void (*done)(struct pool_job *job, const struct pool_result *result);
 
+	/* Set by the owner, at any time: nobody wants the result. It may come all the same. */
+	_Atomic bool dropped;
+
 	/* The pool's own. */
 	struct pool_job *prev, *next;
 	uint64_t id;                /* 0: no worker has had it yet */
@@ -78,6 +85,11 @@ int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool);
  * idle ones. Any thread, also from row and done. done may be called before this
  * returns only with -ESHUTDOWN. */
 void pool_submit(struct pool *p, struct pool_job *job);
+
+/* Some jobs have been dropped: queued ones end now, running ones when their worker
+ * next asks for bytes, with -ECANCELED. One that asks for none any more runs to
+ * its end. Any thread, with no lock held; doesn't wait. */
+void pool_end_dropped(struct pool *p);
 
 /* Ends every queued and running job with -ESHUTDOWN, kills and reaps the
  * workers, joins the thread. NULL allowed. */

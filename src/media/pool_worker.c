@@ -81,10 +81,17 @@ static void end_process(struct pool_worker *w)
 	w->state = POOL_WORKER_DYING;
 }
 
+void pool_count_error(struct stats *stats, int err)
+{
+	if (err == -ECANCELED)
+		stats_add(stats, STAT_jobs_dropped, 1);
+	else if (err && err != -ESHUTDOWN)
+		stats_add(stats, STAT_decode_errors, 1);
+}
+
 static void count(struct stats *stats, const struct pool_result *result)
 {
-	if (result->err && result->err != -ESHUTDOWN)
-		stats_add(stats, STAT_decode_errors, 1);
+	pool_count_error(stats, result->err);
 	stats_add(stats, STAT_frames_decoded, (int64_t)result->frames_decoded);
 	stats_add(stats, STAT_decode_us, (int64_t)result->used_us);
 }
@@ -408,12 +415,24 @@ void pool_worker_bytes(struct pool_worker *w, struct fetch *f)
 	fetch_free(f);
 }
 
+void pool_worker_drop(struct pool_worker *w)
+{
+	if (w->state == POOL_WORKER_BUSY && w->run.wanting && atomic_load(&w->run.job->dropped))
+		answer_error(w, -ECANCELED, POOL_DROPPED_WHY);
+}
+
 void pool_worker_fetch(struct pool_worker *w, uint64_t ahead)
 {
 	const struct pool_run *run = &w->run;
 	struct object *obj = run->job->obj;
 	uint64_t end = run->want_off + run->want_len;
-	int err = fetch_start(w->box, w->options->blocks, obj, run->want_off, run->want_len,
+	int err;
+
+	if (atomic_load(&run->job->dropped)) {
+		answer_error(w, -ECANCELED, POOL_DROPPED_WHY);
+		return;
+	}
+	err = fetch_start(w->box, w->options->blocks, obj, run->want_off, run->want_len,
 	                      w->index, run->job->id);
 
 	if (err) {

@@ -87,11 +87,17 @@ void pool_worker_expire(struct pool_worker *w, uint64_t now_ns);
  * Takes f. */
 void pool_worker_bytes(struct pool_worker *w, struct fetch *f);
 
+/* If nobody wants w's job any more: what it waits for is answered -ECANCELED. */
+void pool_worker_drop(struct pool_worker *w);
+
 /* Shutdown: ends the job with -ESHUTDOWN, kills, waits for the end. */
 void pool_worker_stop(struct pool_worker *w);
 
 /* pool_message.c: reads and acts on what the process has said. */
 void pool_worker_receive(struct pool_worker *w);
+
+/* Counts a job that ended in err, if that is an error of the job's. */
+void pool_count_error(struct stats *stats, int err);
 
 /* For pool_message.c. */
 

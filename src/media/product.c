@@ -15,6 +15,7 @@
 
 struct waiter {
 	struct waiter *next;
+	const struct wanted *wanted;
 	samples_blob_fn *done;
 	void *arg;
 };
@@ -39,7 +40,7 @@ struct product {
 	char why[SAMPLES_WHY_MAX];
 	struct waiter *waiters;     /* until ready */
 
-	/* The running job: touched by one thread at a time, in turn. */
+	/* The running job: touched by one thread at a time, in turn; but for job.dropped. */
 	struct pool_job job;
 	struct budget_wait reserved;
 };
@@ -74,6 +75,8 @@ static void call(struct waiter *list, int err, const char *why, struct blob *val
 	}
 }
 
+static void product_reserve(struct product *p, size_t out_size);
+
 /* The job is over: tells everybody, keeps what is worth keeping. Takes the
  * caller's reference to value. */
 static void product_finish(struct product *p, int err, const char *why, struct blob *value)
@@ -84,6 +87,13 @@ static void product_finish(struct product *p, int err, const char *why, struct b
 
 	snprintf(text, sizeof(text), "%s", why ? why : "");
 	pthread_mutex_lock(&s->lock);
+	if (err == -ECANCELED && atomic_load(&p->job.dropped) && p->waiters) {
+		/* Ended because nobody waited; somebody has come since. */
+		atomic_store(&p->job.dropped, false);
+		pthread_mutex_unlock(&s->lock);
+		product_reserve(p, p->job.out_size);
+		return;
+	}
 	waiters = p->waiters;
 	p->waiters = NULL;
 	p->ready = true;
@@ -102,7 +112,6 @@ static void product_finish(struct product *p, int err, const char *why, struct b
 	blob_unref(value);
 }
 
-static void product_reserve(struct product *p, size_t out_size);
 
 /* The largest table there is room for. */
 static size_t table_max(const struct samples *s)
@@ -171,15 +180,20 @@ static void product_reserve(struct product *p, size_t out_size)
 	p->reserved.bytes = 2 * out_size;
 	p->reserved.granted = product_granted;
 	granted = budget_reserve(s->budget, &p->reserved);
-	if (granted < 0)
-		product_finish(p, -ENOMEM, "the result would not fit into memory=", NULL);
-	else if (granted)
+	if (granted < 0) {
+		char why[SAMPLES_WHY_MAX];
+
+		snprintf(why, sizeof(why), "the result takes %zu MB; memory= leaves %zu MB for running jobs",
+		         (p->reserved.bytes >> 20) + 1, budget_total(s->budget) >> 20);
+		product_finish(p, -ENOMEM, why, NULL);
+	} else if (granted) {
 		product_granted(&p->reserved);
+	}
 }
 
 /* Joins the product under key, or starts it. out_size: of its job. */
 static void product_join(struct samples *s, struct object *obj, const struct product_key *key, size_t out_size,
-                        samples_blob_fn *done, void *arg)
+                         const struct wanted *wanted, samples_blob_fn *done, void *arg)
 {
 	struct product *p;
 	struct waiter *w = calloc(1, sizeof(*w));
@@ -188,10 +202,17 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 		done(arg, -ENOMEM, "not enough memory", NULL);
 		return;
 	}
+	w->wanted = wanted;
 	w->done = done;
 	w->arg = arg;
 
 	pthread_mutex_lock(&s->lock);
+	if (!is_wanted(wanted)) {
+		/* Dropped before it came here: samples_drop won't find it. */
+		pthread_mutex_unlock(&s->lock);
+		call(w, -ECANCELED, POOL_DROPPED_WHY, NULL);
+		return;
+	}
 	HASH_FIND(hh, s->products, key, sizeof(*key), p);
 	if (p && p->ready) {
 		struct blob *value = p->value ? blob_ref(p->value) : NULL;
@@ -238,24 +259,47 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 }
 
 static void product_get(struct samples *s, struct object *obj, const struct product_key *key, size_t out_size,
-                        samples_blob_fn *done, void *arg)
+                        const struct wanted *wanted, samples_blob_fn *done, void *arg)
 {
 	if (!samples_enter(s)) {
 		done(arg, -ESHUTDOWN, "the filesystem is being unmounted", NULL);
 		return;
 	}
-	product_join(s, obj, key, out_size, done, arg);
+	product_join(s, obj, key, out_size, wanted, done, arg);
 	samples_leave(s);
 }
 
-void samples_table(struct samples *s, struct object *obj, samples_blob_fn *done, void *arg)
+void products_drop(struct samples *s)
+{
+	struct waiter *gone = NULL, *w, *next_waiter;
+	struct product *p, *next;
+
+	pthread_mutex_lock(&s->lock);
+	HASH_ITER(hh, s->products, p, next) {
+		if (p->ready)
+			continue;
+		LL_FOREACH_SAFE(p->waiters, w, next_waiter) {
+			if (is_wanted(w->wanted))
+				continue;
+			LL_DELETE(p->waiters, w);
+			LL_PREPEND(gone, w);
+		}
+		if (!p->waiters)
+			atomic_store(&p->job.dropped, true);
+	}
+	pthread_mutex_unlock(&s->lock);
+	call(gone, -ECANCELED, POOL_DROPPED_WHY, NULL);
+}
+
+void samples_table(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
+                   void *arg)
 {
 	struct product_key key = { .kind = PROTO_PROBE, .object = obj->id };
 	/* Room for packets of 1280 bytes in the mean, and for four minutes of any; a
 	 * table that needs more says so and is made again. */
 	uint64_t guess = sizeof(struct table_head) + TABLE_PARAMS_MAX + TABLE_GUESS_MIN + obj->meta.size / 32;
 
-	product_get(s, obj, &key, guess < table_max(s) ? (size_t)guess : table_max(s), done, arg);
+	product_get(s, obj, &key, guess < table_max(s) ? (size_t)guess : table_max(s), wanted, done, arg);
 }
 
 /* Bytes the MFCC can take: exact for a fixed duration, generous for a full one. */
@@ -272,9 +316,9 @@ static size_t mfcc_out_size(const struct object *obj, const struct mfcc_spec *sp
 }
 
 void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
-                  samples_blob_fn *done, void *arg)
+                  const struct wanted *wanted, samples_blob_fn *done, void *arg)
 {
 	struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .mfcc = *spec };
 
-	product_get(s, obj, &key, mfcc_out_size(obj, spec, budget_total(s->budget) / 2), done, arg);
+	product_get(s, obj, &key, mfcc_out_size(obj, spec, budget_total(s->budget) / 2), wanted, done, arg);
 }

@@ -6,20 +6,35 @@
 #include "base/stats.h"
 #include "media/samples_priv.h"
 
-void cached_add_locked(struct samples *s, struct cached *c)
+/* Lets go until the bound holds. What can't go now is passed over; so is keep. */
+static void trim_locked(struct samples *s, const struct cached *keep)
 {
-	DL_APPEND(s->lru, c);
-	s->bytes += c->bytes;
-
-	/* What can't go now is passed over. The newcomer stays. */
 	struct cached *victim = s->lru;
-	while (s->bytes > s->capacity && victim && victim != c) {
+
+	while (s->bytes > s->capacity - s->taken && victim && victim != keep) {
 		struct cached *next = victim->next;
 
 		/* A clip takes its rows along, and next may be one of them: from the start again. */
 		victim = victim->evict_locked(s, victim) ? s->lru : next;
 	}
 	stats_add(s->stats, STAT_row_bytes, (int64_t)s->bytes - stats_get(s->stats, STAT_row_bytes));
+}
+
+void cached_add_locked(struct samples *s, struct cached *c)
+{
+	DL_APPEND(s->lru, c);
+	s->bytes += c->bytes;
+	trim_locked(s, c);
+}
+
+void samples_shrink(struct samples *s, size_t taken)
+{
+	const size_t most = s->capacity - s->capacity / 4;
+
+	pthread_mutex_lock(&s->lock);
+	s->taken = taken < most ? taken : most;
+	trim_locked(s, NULL);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void cached_touch_locked(struct samples *s, struct cached *c)
@@ -66,6 +81,17 @@ void samples_leave(struct samples *s)
 	if (--s->calls == 0)
 		pthread_cond_broadcast(&s->idle);
 	pthread_mutex_unlock(&s->lock);
+}
+
+void samples_drop(struct samples *s)
+{
+	if (!samples_enter(s))
+		return;
+	/* A clip that nobody waits for gives up its table. */
+	clips_drop(s);
+	products_drop(s);
+	pool_end_dropped(s->pool);
+	samples_leave(s);
 }
 
 void samples_stop(struct samples *s)

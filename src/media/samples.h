@@ -8,11 +8,14 @@
  * value; failures of the store are not.
  *
  * All functions are asynchronous: the callback comes exactly once, from the
- * pool's thread or from the caller's before the function returns, with no lock
- * held, and must not block. `why` is a sentence, valid during the call, NULL on
- * success. Errors: those of the store, and -EBADMSG (can't be decoded),
- * -ENODATA (no such stream), -ETIMEDOUT, -ENOMEM, -EINVAL (rows past the end),
- * -ESHUTDOWN. */
+ * pool's thread, from the caller's before the function returns or from that of
+ * samples_drop, with no lock held, and must not block. `why` is a sentence, valid
+ * during the call, NULL on success. Errors: those of the store, and -EBADMSG
+ * (can't be decoded), -ENODATA (no such stream), -ETIMEDOUT, -ENOMEM, -EINVAL
+ * (rows past the end), -ESHUTDOWN, -ECANCELED (not wanted any more).
+ *
+ * wanted (base/wanted.h; NULL: always) is the asker's, and stays until his
+ * callback has come. A job ends when the last who waited for it is gone. */
 #ifndef S3SAMPLEFS_MEDIA_SAMPLES_H
 #define S3SAMPLEFS_MEDIA_SAMPLES_H
 
@@ -30,6 +33,7 @@ struct plan;
 struct pool;
 struct samples;
 struct stats;
+struct wanted;
 
 #define SAMPLES_WHY_MAX 256
 
@@ -46,11 +50,12 @@ void samples_free(struct samples *s);
 
 /* The packet table (table.h), checked. */
 typedef void samples_blob_fn(void *arg, int err, const char *why, struct blob *value);
-void samples_table(struct samples *s, struct object *obj, samples_blob_fn *done, void *arg);
+void samples_table(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
+                   void *arg);
 
 /* float32 (n_mfcc, T), C order. */
 void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
-                  samples_blob_fn *done, void *arg);
+                  const struct wanted *wanted, samples_blob_fn *done, void *arg);
 
 /* What the frames of an object are, without decoding any. Pointers valid during the call. */
 struct samples_clip {
@@ -60,12 +65,22 @@ struct samples_clip {
 };
 typedef void samples_clip_fn(void *arg, int err, const char *why, const struct samples_clip *clip);
 void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec,
-                  samples_clip_fn *done, void *arg);
+                  const struct wanted *wanted, samples_clip_fn *done, void *arg);
 
 /* rows[i], i < count, is row first + i. count > 0. `sequential`: the reader goes from front to back, so
  * the other rows of the GOPs touched are worth decoding in the same pass. */
 typedef void samples_rows_fn(void *arg, int err, const char *why, struct blob *const *rows);
 void samples_rows(struct samples *s, struct object *obj, const struct frames_spec *spec, uint32_t first,
-                  uint32_t count, bool sequential, samples_rows_fn *done, void *arg);
+                  uint32_t count, bool sequential, const struct wanted *wanted, samples_rows_fn *done,
+                  void *arg);
+
+/* Some that wait have been dropped (wanted_drop): answers them, and ends the jobs
+ * that nobody else waits for. Walks over all clips and products: not for every
+ * request. Any thread. */
+void samples_drop(struct samples *s);
+
+/* From now on `taken` bytes less than the capacity are kept, but never less than a quarter of
+ * it. Any thread. */
+void samples_shrink(struct samples *s, size_t taken);
 
 #endif

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/table.h"
+#include "base/wanted.h"
 #include "media/pool.h"
 #include "media/samples.h"
 
@@ -27,6 +28,7 @@ struct samples {
 	/* lock: */
 	struct product *products;      /* by kind, object, spec */
 	struct clip *clips;            /* by object, spec */
+	size_t taken;                  /* of capacity, for others */
 	struct cached *lru;            /* head: next to go */
 	size_t bytes;
 	uint64_t next_session;
@@ -48,6 +50,11 @@ void cached_remove_locked(struct samples *s, struct cached *c);
 /* Frees one clip / product and what it holds; unlinks it. */
 void clip_free_locked(struct samples *s, struct clip *c);
 void product_free_locked(struct samples *s, struct product *p);
+
+/* clip.c, product.c: the half of samples_drop that is theirs. Jobs are only marked;
+ * the pool is told by samples_drop. */
+void clips_drop(struct samples *s);
+void products_drop(struct samples *s);
 
 /* True for failures that will come again: worth remembering. */
 static inline bool error_is_lasting(int err)

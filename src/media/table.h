@@ -40,6 +40,7 @@ enum table_flag {
 	TABLE_SKIP_NONREF = 2,          /* frames nothing refers to may be skipped (MPEG-2, MPEG-4, H.264, HEVC without sub-layers) */
 	TABLE_WHOLE = 4,                /* the whole object had to be read for it */
 	TABLE_INTRA_ONLY = 8,           /* every packet is a sync packet by the codec's definition */
+	TABLE_CUT = 16,                 /* packets behind the object's end were left out: it was cut short */
 };
 
 struct table_stream {

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/text.h"
 #include "s3/resolve.h"
 #include "s3/transfer.h"
@@ -97,8 +96,6 @@ static void finish(struct http *h, struct http_request *r, enum http_result resu
 	}
 	timers_clear(&h->timers, &r->timer);
 	r->state = HTTP_IDLE;
-	log_debug("http %s: status %d, %zu bytes", http_result_text(result), r->reply.status,
-	          r->into_len + r->text.len);
 	r->hooks->done(r, result);
 }
 

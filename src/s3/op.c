@@ -257,6 +257,20 @@ static bool succeed(struct op *op)
 	return true;
 }
 
+/* "s3 GET clip.mp4 bytes 0-65535/1048576: ok, status 206, 65536 bytes in 31 ms, attempt 1" */
+static void log_attempt(const struct op *op, enum http_result result)
+{
+	static const char *const methods[] = { [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD" };
+	const struct http_request *r = &op->http;
+	const uint64_t ms = r->asked_ms ? clock_ms() - r->asked_ms : 0;
+
+	log_debug("s3 %s %s%s%s%s: %s, status %d, %zu bytes in %llu ms, attempt %u",
+	          op->kind->of_bucket ? "LIST" : methods[r->method], op->key[0] ? op->key : "(all)",
+	          r->reply.content_range[0] ? " " : "", r->reply.content_range, op->learning ? " (for its code)" : "",
+	          http_result_text(result), r->reply.status, r->into_len + r->text.len, (unsigned long long)ms,
+	          op->attempts);
+}
+
 static void on_done(struct http_request *r, enum http_result result)
 {
 	struct op *op = from_http(r);
@@ -264,6 +278,7 @@ static void on_done(struct http_request *r, enum http_result result)
 	                            .text = r->text.data, .text_len = r->text.len,
 	                            .refused = op->refused };
 
+	log_attempt(op, result);
 	if (op->kind->ended)
 		op->kind->ended(op);
 	/* The GET worked where the HEAD was refused: the HEAD's verdict stands. */

@@ -64,7 +64,7 @@ struct listing {
 	char prefix[];
 };
 
-struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_entries, struct stats *stats)
+struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_bytes, struct stats *stats)
 {
 	struct meta *m = calloc(1, sizeof(*m));
 
@@ -74,7 +74,7 @@ struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_entries, 
 	m->ttl_ms = ttl_ms;
 	m->stats = stats;
 	pthread_mutex_init(&m->lock, NULL);
-	meta_table_init(&m->table, max_entries);
+	meta_table_init(&m->table, max_bytes);
 	return m;
 }
 
@@ -86,6 +86,12 @@ void meta_free(struct meta *m)
 	meta_spans_done(&m->spans);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
+}
+
+static void unlock(struct meta *m)
+{
+	stats_add(m->stats, STAT_meta_bytes, (int64_t)m->table.bytes - stats_get(m->stats, STAT_meta_bytes));
+	pthread_mutex_unlock(&m->lock);
 }
 
 static struct meta_date date_now_locked(struct meta *m)
@@ -176,7 +182,7 @@ static void land(struct meta_flight *f, struct answer a)
 	if (e && e->flight == f)
 		meta_table_set_flight(&m->table, e, NULL);
 	w = f->waiters;
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 	for (; w; w = next) {
 		next = w->next;
 		tell(f->kind, w, &a);
@@ -196,12 +202,12 @@ static void head_done(void *arg, int err, const char *why, const struct object_m
 		pthread_mutex_lock(&m->lock);
 		meta_table_learn(&m->table, META_OBJECT, f->key, strlen(f->key), META_ABSENT,
 		                 f->date);
-		pthread_mutex_unlock(&m->lock);
+		unlock(m);
 		a = absent(META_OBJECT, ttl_left(m, f->date));
 	} else if (!err) {
 		pthread_mutex_lock(&m->lock);
 		a.err = meta_table_learn_object(&m->table, f->key, meta, f->date, &a.obj);
-		pthread_mutex_unlock(&m->lock);
+		unlock(m);
 		a.why = a.err ? "out of memory" : NULL;
 		a.ttl_ms = ttl_left(m, f->date);
 	}
@@ -239,7 +245,7 @@ static int learn_page(struct meta *m, const struct store_page *page, struct meta
 		if (!entry->is_prefix)
 			err = meta_table_learn_object(&m->table, entry->name, &entry->meta, date,
 			                              &obj);
-		pthread_mutex_unlock(&m->lock);
+		unlock(m);
 		if (objects)
 			objects[i] = obj;
 		else
@@ -255,7 +261,7 @@ static void learn_prefix(struct meta *m, const char *prefix, bool exists, struct
 	pthread_mutex_lock(&m->lock);
 	meta_table_learn(&m->table, META_DIR, prefix, strlen(prefix),
 	                 exists ? META_PRESENT : META_ABSENT, date);
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 }
 
 static void dir_page_done(void *arg, int err, const char *why, const struct store_page *page)
@@ -339,7 +345,7 @@ static void look_up(struct meta *m, enum meta_kind kind, const char *key, struct
 		f->waiters = w;
 		w = NULL;
 	}
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 	free(w);
 	if (is_new) {
 		stats_add(m->stats, STAT_meta_misses, 1);
@@ -384,7 +390,7 @@ static void learn_span(const struct listing *l, const struct store_page *page, u
 	check_spans_locked(m);
 	if (evicted == m->table.evicted)
 		meta_spans_add(&m->spans, l->prefix, l->is_first, page, l->date);
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 }
 
 static uint64_t evicted_so_far(struct meta *m)
@@ -393,7 +399,7 @@ static uint64_t evicted_so_far(struct meta *m)
 
 	pthread_mutex_lock(&m->lock);
 	evicted = m->table.evicted;
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 	return evicted;
 }
 
@@ -437,7 +443,7 @@ void meta_list(struct meta *m, const struct store_list *l, meta_list_fn *done, v
 	memcpy(listing->prefix, l->prefix, len + 1);
 	pthread_mutex_lock(&m->lock);
 	listing->date = date_now_locked(m);
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 	store_list(m->store, l, list_done, listing);
 }
 
@@ -445,7 +451,7 @@ void meta_forget(struct meta *m, const char *key)
 {
 	pthread_mutex_lock(&m->lock);
 	meta_table_forget(&m->table, key, date_now_locked(m));
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 }
 
 bool meta_current(struct meta *m, const struct object *obj)
@@ -454,6 +460,6 @@ bool meta_current(struct meta *m, const struct object *obj)
 
 	pthread_mutex_lock(&m->lock);
 	current = meta_table_current(&m->table, obj);
-	pthread_mutex_unlock(&m->lock);
+	unlock(m);
 	return current;
 }

@@ -3,7 +3,7 @@
  * Answers "is there an object KEY?" and "is there a directory PREFIX?" from
  * memory while the answer is younger than the ttl, joins look-ups under way,
  * and learns from every listing that passes through it. Both answers, and
- * their absence, are cached; failures are not. Bounded by entries, LRU. */
+ * their absence, are cached; failures are not. Bounded, LRU. */
 #ifndef S3SAMPLEFS_STORE_META_H
 #define S3SAMPLEFS_STORE_META_H
 
@@ -13,7 +13,7 @@ struct meta;
 
 #define META_FOREVER UINT64_MAX
 
-struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_entries,
+struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_bytes,
                       struct stats *stats);
 void meta_free(struct meta *m);  /* no look-up may be under way */
 

@@ -18,17 +18,33 @@ static struct name make_name(enum meta_kind kind, const char *key, size_t len)
 	return n;
 }
 
+size_t meta_entry_bytes(size_t key_len, bool has_object)
+{
+	/* Its place in the hash's buckets; malloc's own, twice. */
+	const size_t around = 2 * sizeof(void *), heap = 2 * sizeof(void *);
+
+	return sizeof(struct meta_entry) + 1 + key_len + around + heap +
+	       (has_object ? sizeof(struct object) + key_len + 1 + heap : 0);
+}
+
+static size_t weight(const struct meta_entry *e)
+{
+	/* The name begins with the kind. */
+	return meta_entry_bytes(e->hh.keylen - 1, e->obj != NULL);
+}
+
 static void entry_free(struct meta_table *t, struct meta_entry *e)
 {
+	t->bytes -= weight(e);
 	HASH_DELETE(hh, t->entries, e);
 	object_unref(e->obj);
 	free(e);
 }
 
-void meta_table_init(struct meta_table *t, size_t max_entries)
+void meta_table_init(struct meta_table *t, size_t max_bytes)
 {
 	memset(t, 0, sizeof(*t));
-	t->max_entries = max_entries;
+	t->max_bytes = max_bytes;
 }
 
 void meta_table_done(struct meta_table *t)
@@ -58,10 +74,33 @@ struct meta_entry *meta_table_find(struct meta_table *t, enum meta_kind kind, co
 	return find(t, &n);
 }
 
+/* Lets the least recently used go until the bound holds; keep stays. Entries of
+ * look-ups under way aren't in the list: they may pass the bound for as long as
+ * they are asked. */
+static void trim(struct meta_table *t, const struct meta_entry *keep)
+{
+	struct meta_entry *oldest;
+
+	while (t->bytes > t->max_bytes && (oldest = t->lru) && oldest != keep) {
+		t->evicted++;
+		DL_DELETE(t->lru, oldest);
+		entry_free(t, oldest);
+	}
+}
+
+/* Takes over a reference to obj, or none (NULL). */
+static void set_object(struct meta_table *t, struct meta_entry *e, struct object *obj)
+{
+	t->bytes -= weight(e);
+	object_unref(e->obj);
+	e->obj = obj;
+	t->bytes += weight(e);
+}
+
 struct meta_entry *meta_table_get(struct meta_table *t, enum meta_kind kind, const char *key,
                                   size_t len)
 {
-	struct meta_entry *e, *oldest;
+	struct meta_entry *e;
 	struct name n;
 
 	if (len > OBJECT_KEY_MAX)
@@ -79,13 +118,8 @@ struct meta_entry *meta_table_get(struct meta_table *t, enum meta_kind kind, con
 		free(e);
 		return NULL;
 	}
-	/* Entries of look-ups under way aren't in the list: they may pass the
-	 * bound for as long as they are asked. */
-	while (HASH_COUNT(t->entries) > t->max_entries && (oldest = t->lru)) {
-		t->evicted++;
-		DL_DELETE(t->lru, oldest);
-		entry_free(t, oldest);
-	}
+	t->bytes += weight(e);
+	trim(t, NULL);
 	DL_APPEND(t->lru, e);
 	return e;
 }
@@ -105,9 +139,13 @@ void meta_table_set_flight(struct meta_table *t, struct meta_entry *e, struct me
 	else if (!flight && e->flight)
 		DL_APPEND(t->lru, e);
 	e->flight = flight;
-	if (!flight && e->state == META_UNKNOWN && e->date.seq == 0) {
+	if (flight)
+		return;
+	if (e->state == META_UNKNOWN && e->date.seq == 0) {
 		DL_DELETE(t->lru, e);
 		entry_free(t, e);
+	} else {
+		trim(t, e);
 	}
 }
 
@@ -131,13 +169,12 @@ int meta_table_learn_object(struct meta_table *t, const char *key, const struct 
 		t->last_id = obj->id;
 	}
 	if (e && date.seq > e->date.seq) {
-		if (e->obj != obj) {
-			object_unref(e->obj);
-			e->obj = object_ref(obj);
-		}
+		if (e->obj != obj)
+			set_object(t, e, object_ref(obj));
 		e->state = META_PRESENT;
 		e->date = date;
 		meta_table_touch(t, e);
+		trim(t, e);
 	}
 	*ret_obj = obj;
 	return 0;
@@ -150,8 +187,7 @@ void meta_table_learn(struct meta_table *t, enum meta_kind kind, const char *key
 
 	if (!e || date.seq <= e->date.seq)
 		return;
-	object_unref(e->obj);
-	e->obj = NULL;
+	set_object(t, e, NULL);
 	e->state = state;
 	e->date = date;
 	meta_table_touch(t, e);

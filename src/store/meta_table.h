@@ -1,4 +1,4 @@
-/* meta_table.h - what meta knows, by name: a hash table with an LRU bound.
+/* meta_table.h - what meta knows, by name: a hash table with an LRU bound in bytes.
  *
  * Pure memory: no lock (meta's is held around every call), no clock, no store.
  * What is known is dated by the request that told it: answers may overtake each
@@ -38,12 +38,15 @@ struct meta_entry {
 struct meta_table {
 	struct meta_entry *entries;      /* by name */
 	struct meta_entry *lru;          /* least recently used first */
-	size_t max_entries;
+	size_t bytes, max_bytes;         /* meta_entry_bytes of each */
 	uint64_t evicted;                /* entries that had to go for others, ever */
 	uint64_t last_id;                /* of the objects made here */
 };
 
-void meta_table_init(struct meta_table *t, size_t max_entries);
+/* Memory of an entry, with its place in the tables and its object: bytes. */
+size_t meta_entry_bytes(size_t key_len, bool has_object);
+
+void meta_table_init(struct meta_table *t, size_t max_bytes);
 void meta_table_done(struct meta_table *t);
 
 /* len bytes of key; at most OBJECT_KEY_MAX. NULL if nothing is known. */

@@ -69,7 +69,8 @@ struct store_ops {
 	void (*list)(struct store *s, const struct store_list *l, store_list_fn *done, void *arg);
 	void (*get)(struct store *s, const char *key, const struct object_meta *version,
 	            uint64_t off, size_t len, enum store_prio prio, store_get_fn *done, void *arg);
-	/* Blocks: is the source there, may we list it? Fills why[STORE_WHY_MAX]. */
+	/* Blocks: is the source there, may we list it? 1: yes, but nothing is in it.
+	 * Fills why[STORE_WHY_MAX] unless 0. */
 	int (*check)(struct store *s, char *why);
 	/* Cancels, waits for the callbacks, frees. */
 	void (*free)(struct store *s);

@@ -1,5 +1,6 @@
 /* dir:PATH - a local folder as a bucket. Every disk access runs on a thread of
  * the queue, never on the caller's. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -311,6 +312,24 @@ static void dir_get(struct store *s, const char *key, const struct object_meta *
 	start((struct dir_store *)s, &g->op, run_get, prio);
 }
 
+static bool is_empty(int root)
+{
+	int fd = beneath_open(root, "", O_RDONLY | O_DIRECTORY);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	do
+		e = readdir(d);
+	while (e && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
+	closedir(d);
+	return !e;
+}
+
 static int dir_check(struct store *s, char *why)
 {
 	struct dir_store *dir = (struct dir_store *)s;
@@ -332,7 +351,10 @@ static int dir_check(struct store *s, char *why)
 	if (err)
 		snprintf(why, STORE_WHY_MAX, "the folder cannot be read: %s",
 		         strerrordesc_np(-err));
-	return err;
+	if (err || !is_empty(dir->root))
+		return err;
+	snprintf(why, STORE_WHY_MAX, "the folder is empty");
+	return 1;
 }
 
 /* What a thread is reading already is soon over, and ends as it does. */

@@ -126,7 +126,7 @@ struct check {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* lock: */
-	bool done;
+	bool done, empty;
 	int err;
 	char why[STORE_WHY_MAX];
 };
@@ -135,12 +135,13 @@ static void on_check(void *arg, int err, const char *why, const struct s3_page *
 {
 	struct check *c = arg;
 
-	(void)page;
 	pthread_mutex_lock(&c->lock);
 	c->done = true;
 	c->err = err;
 	if (err)
 		strcpy(c->why, why);
+	else
+		c->empty = page->n == 0 && !page->next;
 	pthread_cond_signal(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -159,9 +160,11 @@ static int check(struct store *s, char *why)
 	pthread_mutex_unlock(&c.lock);
 	if (c.err)
 		strcpy(why, c.why);
+	else if (c.empty)
+		strcpy(why, "its listing is empty");
 	pthread_cond_destroy(&c.changed);
 	pthread_mutex_destroy(&c.lock);
-	return c.err;
+	return c.err ? c.err : c.empty;
 }
 
 static void cancel(struct store *s)

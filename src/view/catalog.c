@@ -1,19 +1,36 @@
 #include "view/catalog.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/blob.h"
-#include "base/buf.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "base/workq.h"
 #include "store/meta.h"
-#include "view/name.h"
+#include "view/catalog_list.h"
 #include "view/view_priv.h"
+
+#define NO_ROOM "the list of all objects, and index.csv, would not fit into memory="
+#define NO_MEMORY "not enough memory"
+#define SHUTDOWN "the filesystem is being unmounted"
+
+struct catalogs {
+	size_t max;
+	struct workq *makers;          /* one thread: sorting and writing takes a while */
+
+	pthread_mutex_t lock;
+	/* lock: */
+	struct catalog *list;
+	struct catalog *turns;         /* who is being listed, and who comes then */
+	size_t used;                   /* bytes of all snapshots */
+	bool stopping;
+	unsigned calls;                /* of the store, being made */
+	pthread_cond_t idle;           /* calls is 0 */
+};
 
 struct waiter {
 	struct waiter *next;
@@ -21,23 +38,21 @@ struct waiter {
 	void *arg;
 };
 
-struct item {
-	char *key;
-	uint64_t size;
-	char *etag;
-};
-
 /* A finished catalogue, or one in the making. */
 struct snapshot {
 	_Atomic unsigned refs;
+	struct catalogs *owner;
 	struct catalog_data data;
 	uint64_t made_ms;
-	struct item *items;            /* bytewise order, as listed; gone once finished */
-	size_t n, room, bytes;
+	struct catalog_list list;      /* until it is finished */
+	size_t list_bytes, data_bytes; /* counted in used */
 };
 
 struct catalog {
-	struct view *view;
+	struct catalog *next, *next_turn;
+	struct catalogs *owner;
+	struct view *view;             /* the first that needed it; what counts is the same in all */
+
 	pthread_mutex_t lock;
 	/* lock: */
 	struct snapshot *current;
@@ -46,48 +61,185 @@ struct catalog {
 	struct snapshot *making;
 };
 
-static void items_free(struct snapshot *s)
+struct catalogs *catalogs_new(size_t max)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->items[i].key);
-		free(s->items[i].etag);
+	struct catalogs *cs = calloc(1, sizeof(*cs));
+
+	if (!cs)
+		return NULL;
+	cs->makers = workq_new("catalog", 1);
+	if (!cs->makers) {
+		free(cs);
+		return NULL;
 	}
-	free(s->items);
-	s->items = NULL;
-	s->n = s->room = 0;
+	cs->max = max;
+	pthread_mutex_init(&cs->lock, NULL);
+	pthread_cond_init(&cs->idle, NULL);
+	return cs;
+}
+
+/* ------------------------------------------------------------- snapshots */
+
+static void give_back(struct catalogs *cs, size_t bytes)
+{
+	pthread_mutex_lock(&cs->lock);
+	cs->used -= bytes;
+	pthread_mutex_unlock(&cs->lock);
+}
+
+/* It is no longer what a catalogue has, or it won't be. Who is reading it just now has
+ * a copy on its way, as it were. */
+static void uncount(struct snapshot *s)
+{
+	pthread_mutex_lock(&s->owner->lock);
+	s->owner->used -= s->data_bytes;
+	s->data_bytes = 0;
+	pthread_mutex_unlock(&s->owner->lock);
+}
+
+static void list_done(struct snapshot *s)
+{
+	catalog_list_done(&s->list);
+	give_back(s->owner, s->list_bytes);
+	s->list_bytes = 0;
 }
 
 static void snapshot_unref(struct snapshot *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
-	items_free(s);
+	list_done(s);
 	blob_unref(s->data.index_csv);
 	blob_unref(s->data.classes_txt);
 	for (size_t i = 0; i < s->data.n_labels; i++)
 		free((char *)(uintptr_t)s->data.labels[i]);
 	free((void *)(uintptr_t)s->data.labels);
+	uncount(s);
 	free(s);
 }
 
-struct catalog *catalog_new(struct view *v)
+/* A snapshot that was the current one; NULL allowed. */
+static void retire(struct snapshot *s)
 {
-	struct catalog *c = calloc(1, sizeof(*c));
+	if (!s)
+		return;
+	uncount(s);
+	snapshot_unref(s);
+}
 
+static bool take_once(struct catalogs *cs, size_t bytes)
+{
+	bool fits;
+
+	pthread_mutex_lock(&cs->lock);
+	fits = bytes <= cs->max - cs->used;
+	if (fits)
+		cs->used += bytes;
+	pthread_mutex_unlock(&cs->lock);
+	return fits;
+}
+
+/* Counts bytes of c's snapshot in the making, if need be in place of what others,
+ * and c itself, have from earlier. 0, or -ENOSPC. */
+static int take(struct catalog *c, size_t bytes, size_t *counted)
+{
+	struct catalogs *cs = c->owner;
+	const size_t own = c->making->list_bytes + c->making->data_bytes;
+	bool fits = take_once(cs, bytes);
+	struct catalog *old;
+
+	/* Nobody's room is taken away for what wouldn't fit all the same. */
+	if (!fits && bytes > cs->max - own)
+		return -ENOSPC;
+	pthread_mutex_lock(&cs->lock);
+	old = cs->list;                /* from here on nothing changes */
+	pthread_mutex_unlock(&cs->lock);
+	for (; old && !fits; old = old->next) {
+		catalog_expire(old);
+		fits = take_once(cs, bytes);
+	}
+	if (!fits)
+		return -ENOSPC;
+	*counted += bytes;
+	return 0;
+}
+
+/* ------------------------------------------------------- which there are */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(char **a, char **b)
+{
+	while (*a && *b && strcmp(*a, *b) == 0)
+		a++, b++;
+	return !*a && !*b;
+}
+
+/* Do both list the same samples, with the same labels and sounds? */
+static bool list_the_same(const struct view *a, const struct view *b)
+{
+	return same_list(a->cfg.match, b->cfg.match) && same_text(a->cfg.path, b->cfg.path) &&
+	       same_text(a->cfg.audio, b->cfg.audio) && same_list(a->cfg.split_names, b->cfg.split_names) &&
+	       same_list(a->mfcc->cfg.match, b->mfcc->cfg.match);
+}
+
+struct catalog *catalogs_find(struct catalogs *cs, struct view *v)
+{
+	struct catalog *c;
+
+	/* Only this function changes the list, at its head, and nobody else calls it now. */
+	LL_FOREACH(cs->list, c)
+		if (list_the_same(c->view, v))
+			return c;
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
+	c->owner = cs;
 	c->view = v;
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_lock(&cs->lock);
+	LL_PREPEND(cs->list, c);
+	pthread_mutex_unlock(&cs->lock);
 	return c;
 }
 
-void catalog_free(struct catalog *c)
+void catalogs_cancel(struct catalogs *cs)
 {
-	if (!c)
+	if (!cs)
 		return;
-	snapshot_unref(c->current);
-	pthread_mutex_destroy(&c->lock);
-	free(c);
+	pthread_mutex_lock(&cs->lock);
+	cs->stopping = true;
+	while (cs->calls > 0)
+		pthread_cond_wait(&cs->idle, &cs->lock);
+	pthread_mutex_unlock(&cs->lock);
+}
+
+void catalogs_stop(struct catalogs *cs)
+{
+	if (!cs)
+		return;
+	workq_free(cs->makers);
+	cs->makers = NULL;
+}
+
+void catalogs_free(struct catalogs *cs)
+{
+	struct catalog *c, *next;
+
+	if (!cs)
+		return;
+	catalogs_stop(cs);
+	LL_FOREACH_SAFE(cs->list, c, next) {
+		snapshot_unref(c->current);
+		pthread_mutex_destroy(&c->lock);
+		free(c);
+	}
+	pthread_cond_destroy(&cs->idle);
+	pthread_mutex_destroy(&cs->lock);
+	free(cs);
 }
 
 /* Text with a length against a label. */
@@ -105,11 +257,6 @@ static int compare_label(const void *key, const void *element)
 	return order ? order : -(label[k->len] != '\0');
 }
 
-static int compare_labels(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 int64_t catalog_class(const struct catalog_data *d, const char *label, size_t len)
 {
 	const struct label_key key = { label, len };
@@ -120,206 +267,82 @@ int64_t catalog_class(const struct catalog_data *d, const char *label, size_t le
 	return found ? found - d->labels : -1;
 }
 
-/* Whether the listed key is a sample's video, and of which class. */
-static bool is_sample(const struct view *v, const char *key, struct name_class *class)
-{
-	for (const char *part = key, *end;; part = end + 1) {
-		end = strchrnul(part, '/');
-		if (!name_is_possible(part, (size_t)(end - part), ""))
-			return false;
-		if (!*end)
-			break;
-	}
-	return view_matches(&v->cfg, key) && name_classify(v->cfg.path, v->cfg.split_names, key, class);
-}
+/* ---------------------------------------------------------------- making */
 
-static int collect_labels(const struct view *v, struct snapshot *s)
-{
-	char **labels = NULL;
-	size_t n = 0, room = 0, kept = 0;
-	struct name_class class;
-	const char *last = NULL;
-	size_t last_len = 0;
+static void start(struct catalog *c);
 
-	for (size_t i = 0; i < s->n; i++) {
-		if (!is_sample(v, s->items[i].key, &class))
-			continue;
-		/* Neighbours in a listing mostly share their label. */
-		if (last && last_len == class.label_len && memcmp(last, class.label, last_len) == 0)
-			continue;
-		if (n == room) {
-			char **more = reallocarray(labels, room ? 2 * room : 64, sizeof(*labels));
-			if (!more)
-				goto no_memory;
-			labels = more;
-			room = room ? 2 * room : 64;
-		}
-		labels[n] = strndup(class.label, class.label_len);
-		if (!labels[n])
-			goto no_memory;
-		n++;
-		last = class.label;
-		last_len = class.label_len;
-	}
-	if (n > 0)
-		qsort(labels, n, sizeof(*labels), compare_labels);
-	for (size_t i = 0; i < n; i++) {
-		if (kept > 0 && strcmp(labels[kept - 1], labels[i]) == 0)
-			free(labels[i]);
-		else
-			labels[kept++] = labels[i];
-	}
-	s->data.labels = (const char *const *)labels;
-	s->data.n_labels = kept;
-	return 0;
-no_memory:
-	while (n > 0)
-		free(labels[--n]);
-	free(labels);
-	return -ENOMEM;
-}
-
-/* RFC 4180: quoted where it must be. */
-static void add_field(struct buf *b, const char *text, size_t len, char after)
-{
-	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len) || memchr(text, '\n', len);
-
-	if (quote)
-		buf_putc(b, '"');
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '"')
-			buf_putc(b, '"');
-		buf_putc(b, text[i]);
-	}
-	if (quote)
-		buf_putc(b, '"');
-	buf_putc(b, after);
-}
-
-/* The first item not before key. */
-static size_t lower_bound(const struct snapshot *s, const char *key)
-{
-	size_t low = 0, high = s->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (strcmp(s->items[mid].key, key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-/* The object that gives a video's sound: its own track where there is no other. */
-static const char *find_audio(const struct view *v, const struct snapshot *s, const char *video)
-{
-	char *prefix = v->cfg.audio ? name_audio_prefix(v->cfg.audio, video) : NULL;
-	const char *found = video;
-
-	for (size_t i = prefix ? lower_bound(s, prefix) : s->n;
-	     i < s->n && strncmp(s->items[i].key, prefix, strlen(prefix)) == 0; i++) {
-		const char *key = s->items[i].key;
-
-		if (name_is_audio_of(prefix, key) && view_matches(&v->mfcc->cfg, key) &&
-		    !view_matches(&v->cfg, key)) {
-			found = key;
-			break;
-		}
-	}
-	free(prefix);
-	return found;
-}
-
-static void write_index(const struct view *v, struct snapshot *s, struct buf *out)
-{
-	struct name_class class;
-
-	buf_puts(out, "path,split,label,class,video,audio,etag,size\n");
-	for (size_t i = 0; i < s->n; i++) {
-		const struct item *it = &s->items[i];
-		const char *audio;
-
-		if (!is_sample(v, it->key, &class))
-			continue;
-		audio = find_audio(v, s, it->key);
-		add_field(out, it->key, strlen(it->key), ',');
-		add_field(out, class.split, class.split_len, ',');
-		add_field(out, class.label, class.label_len, ',');
-		buf_printf(out, "%" PRId64 ",", catalog_class(&s->data, class.label, class.label_len));
-		add_field(out, it->key, strlen(it->key), ',');
-		add_field(out, audio, strlen(audio), ',');
-		add_field(out, it->etag, strlen(it->etag), ',');
-		buf_printf(out, "%" PRIu64 "\n", it->size);
-	}
-}
-
-/* From the list of all keys to the two files. */
-static int snapshot_finish(const struct view *v, struct snapshot *s)
-{
-	struct buf index, classes;
-	int err = collect_labels(v, s);
-
-	if (err < 0)
-		return err;
-	buf_init(&index, v->env.index_max);
-	buf_init(&classes, v->env.index_max);
-	write_index(v, s, &index);
-	for (size_t i = 0; i < s->data.n_labels; i++)
-		buf_printf(&classes, "%s\n", s->data.labels[i]);
-	err = buf_error(&index) ? buf_error(&index) : buf_error(&classes);
-	if (!err) {
-		s->data.index_csv = blob_copy(index.data, index.len);
-		s->data.classes_txt = blob_copy(classes.len ? classes.data : "", classes.len);
-		if (!s->data.index_csv || !s->data.classes_txt)
-			err = -ENOMEM;
-	}
-	buf_done(&index);
-	buf_done(&classes);
-	items_free(s);
-	return err == -EMSGSIZE ? -ENOMEM : err;
-}
-
+/* Ends c's turn. Tells who waits, then the next one begins. */
 static void finish(struct catalog *c, int err, const char *why)
 {
-	struct snapshot *made = c->making;
+	struct catalogs *cs = c->owner;
+	struct snapshot *made = c->making, *old = NULL;
 	struct waiter *waiters, *w, *tmp;
+	struct catalog *next;
 
 	c->making = NULL;
+	pthread_mutex_lock(&cs->lock);
+	LL_DELETE2(cs->turns, c, next_turn);
+	next = cs->turns;
+	pthread_mutex_unlock(&cs->lock);
 	pthread_mutex_lock(&c->lock);
 	waiters = c->waiters;
 	c->waiters = NULL;
 	if (!err) {
-		snapshot_unref(c->current);
+		old = c->current;
 		c->current = made;
 		atomic_fetch_add(&made->refs, 1);
 	}
 	pthread_mutex_unlock(&c->lock);
+	retire(old);
 	LL_FOREACH_SAFE(waiters, w, tmp) {
 		w->done(w->arg, err, err ? why : NULL, err ? NULL : &made->data);
 		free(w);
 	}
 	snapshot_unref(made);
+	if (next)
+		start(next);
 }
 
-static int item_add(struct snapshot *s, const struct store_entry *e, size_t max)
+/* -ENOSPC: it would not fit; -ENOMEM: malloc failed. Both are the user's ENOMEM. */
+static void fail(struct catalog *c, int err)
 {
-	struct item *it;
+	finish(c, err == -ENOSPC ? -ENOMEM : err, err == -ENOSPC ? NO_ROOM : NO_MEMORY);
+}
 
-	s->bytes += sizeof(*it) + strlen(e->name) + strlen(e->meta.etag) + 2;
-	if (s->bytes > max)
-		return -ENOMEM;
-	if (s->n == s->room) {
-		struct item *more = reallocarray(s->items, s->room ? 2 * s->room : 256, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		s->items = more;
-		s->room = s->room ? 2 * s->room : 256;
-	}
-	it = &s->items[s->n];
-	*it = (struct item){ strdup(e->name), e->meta.size, strdup(e->meta.etag) };
-	s->n++;
-	return it->key && it->etag ? 0 : -ENOMEM;
+/* From the list of all keys to the two files. */
+static int write_files(struct catalog *c, struct snapshot *s)
+{
+	size_t size, labels = 0;
+	int err = catalog_list_labels(&s->list, c->view, &s->data);
+
+	if (!err)
+		err = catalog_list_index_size(&s->list, c->view, &s->data, &size);
+	if (err)
+		return err;
+	for (size_t i = 0; i < s->data.n_labels; i++)
+		labels += sizeof(char *) + 2 * (strlen(s->data.labels[i]) + 1);  /* in classes.txt, too */
+	err = take(c, size + labels, &s->data_bytes);
+	if (!err)
+		err = catalog_list_index(&s->list, c->view, &s->data, size, &s->data.index_csv);
+	if (err)
+		return err;
+	s->data.classes_txt = catalog_classes(&s->data);
+	return s->data.classes_txt ? 0 : -ENOMEM;
+}
+
+static void make(void *arg)
+{
+	struct catalog *c = arg;
+	struct snapshot *s = c->making;
+	int err = write_files(c, s);
+
+	list_done(s);
+	s->made_ms = clock_ms();
+	s->data.ttl_ms = c->view->env.metadata_ttl_ms;
+	if (err)
+		fail(c, err);
+	else
+		finish(c, 0, NULL);
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects);
@@ -327,21 +350,49 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 static void ask_page(struct catalog *c, const char *token)
 {
 	const struct store_list list = { .prefix = "", .token = token };
+	struct catalogs *cs = c->owner;
+	bool stopping;
 
+	pthread_mutex_lock(&cs->lock);
+	stopping = cs->stopping;
+	cs->calls += !stopping;
+	pthread_mutex_unlock(&cs->lock);
+	if (stopping) {
+		finish(c, -ESHUTDOWN, SHUTDOWN);
+		return;
+	}
 	meta_list(c->view->env.meta, &list, page_answer, c);
+	pthread_mutex_lock(&cs->lock);
+	if (--cs->calls == 0)
+		pthread_cond_broadcast(&cs->idle);
+	pthread_mutex_unlock(&cs->lock);
+}
+
+static int add_page(struct catalog *c, const struct store_page *page)
+{
+	struct snapshot *s = c->making;
+	size_t bytes = 0;
+	int err;
+
+	for (size_t i = 0; i < page->n; i++)
+		bytes += catalog_item_bytes(page->entries[i].name, &page->entries[i].meta);
+	err = take(c, bytes, &s->list_bytes);
+	for (size_t i = 0; i < page->n && !err; i++)
+		err = catalog_list_add(&s->list, page->entries[i].name, &page->entries[i].meta);
+	return err;
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
 {
 	struct catalog *c = arg;
-	struct snapshot *s = c->making;
 	char *token;
 
 	(void)objects;
-	for (size_t i = 0; !err && i < page->n; i++) {
-		err = item_add(s, &page->entries[i], c->view->env.index_max);
-		why = "the list of all objects would not fit into memory=";
+	if (err) {
+		finish(c, err, why);
+		return;
 	}
+	err = add_page(c, page);
 	if (!err && page->next) {
 		token = strdup(page->next);
 		if (token) {
@@ -351,13 +402,25 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 		}
 		err = -ENOMEM;
 	}
-	if (!err) {
-		err = snapshot_finish(c->view, s);
-		why = "the index would not fit into memory=";
-		s->made_ms = clock_ms();
-		s->data.ttl_ms = c->view->env.metadata_ttl_ms;
+	if (!err)
+		err = workq_submit(c->owner->makers, make, c);
+	if (err)
+		fail(c, err);
+}
+
+/* c's turn has come. */
+static void start(struct catalog *c)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		fail(c, -ENOMEM);
+		return;
 	}
-	finish(c, err, why);
+	s->refs = 1;
+	s->owner = c->owner;
+	c->making = s;
+	ask_page(c, NULL);
 }
 
 void catalog_expire(struct catalog *c)
@@ -368,46 +431,65 @@ void catalog_expire(struct catalog *c)
 	old = c->current;
 	c->current = NULL;
 	pthread_mutex_unlock(&c->lock);
-	snapshot_unref(old);
+	retire(old);
+}
+
+/* The present one if it still holds, with a reference; else NULL, and then w waits:
+ * *ret_first tells whether a listing has to be begun. Takes w in that case. */
+static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uint64_t ttl, bool *ret_first)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&c->lock);
+	s = c->current;
+	if (s && !c->waiters && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
+		atomic_fetch_add(&s->refs, 1);
+	} else {
+		s = NULL;
+		*ret_first = c->waiters == NULL;
+		LL_APPEND(c->waiters, w);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return s;
+}
+
+static void take_turn(struct catalog *c)
+{
+	struct catalogs *cs = c->owner;
+	bool first;
+
+	pthread_mutex_lock(&cs->lock);
+	first = !cs->turns;
+	LL_APPEND2(cs->turns, c, next_turn);
+	pthread_mutex_unlock(&cs->lock);
+	if (first)
+		start(c);
 }
 
 void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 {
 	const uint64_t ttl = c->view->env.metadata_ttl_ms;
-	struct waiter *w;
+	struct waiter *w = calloc(1, sizeof(*w));
 	struct snapshot *s;
 	bool first;
 
-	pthread_mutex_lock(&c->lock);
-	s = c->current;
-	if (s && !c->waiters && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
-		struct catalog_data data = s->data;
-
-		atomic_fetch_add(&s->refs, 1);
-		pthread_mutex_unlock(&c->lock);
-		if (ttl != META_FOREVER)
-			data.ttl_ms = ttl - (clock_ms() - s->made_ms < ttl ? clock_ms() - s->made_ms : ttl);
-		done(arg, 0, NULL, &data);
-		snapshot_unref(s);
-		return;
-	}
-	w = calloc(1, sizeof(*w));
 	if (!w) {
-		pthread_mutex_unlock(&c->lock);
-		done(arg, -ENOMEM, "not enough memory", NULL);
+		done(arg, -ENOMEM, NO_MEMORY, NULL);
 		return;
 	}
 	*w = (struct waiter){ .done = done, .arg = arg };
-	first = c->waiters == NULL;
-	LL_APPEND(c->waiters, w);
-	pthread_mutex_unlock(&c->lock);
-	if (!first)
-		return;
-	c->making = calloc(1, sizeof(*c->making));
-	if (!c->making) {
-		finish(c, -ENOMEM, "not enough memory");
+	s = current_or_wait(c, w, ttl, &first);
+	if (s) {
+		struct catalog_data data = s->data;
+		uint64_t age = clock_ms() - s->made_ms;
+
+		if (ttl != META_FOREVER)
+			data.ttl_ms = age < ttl ? ttl - age : 0;
+		done(arg, 0, NULL, &data);
+		snapshot_unref(s);
+		free(w);
 		return;
 	}
-	c->making->refs = 1;
-	ask_page(c, NULL);
+	if (first)
+		take_turn(c);
 }

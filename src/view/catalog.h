@@ -3,7 +3,9 @@
  *
  * Made by listing everything once, on first use; good for metadata_ttl. Classes
  * are numbered in bytewise order of their labels. Asynchronous and single-flight
- * like everything in view.h. */
+ * like everything in view.h. Views that differ only in what they show of a sample
+ * (samples@num_frames=8) share one. They are listed one after the other: each may
+ * need all the room there is. */
 #ifndef S3SAMPLEFS_VIEW_CATALOG_H
 #define S3SAMPLEFS_VIEW_CATALOG_H
 
@@ -12,6 +14,7 @@
 
 struct blob;
 struct catalog;
+struct catalogs;
 struct view;
 
 /* One listing's outcome; immutable, valid during the callback. */
@@ -23,8 +26,22 @@ struct catalog_data {
 	uint64_t ttl_ms;              /* how much longer it holds */
 };
 
-struct catalog *catalog_new(struct view *v);
-void catalog_free(struct catalog *c);  /* nothing under way; NULL allowed */
+/* max: bytes that all of them may take; an older one of another view goes for
+ * one that is being made. NULL: no memory or no thread. */
+struct catalogs *catalogs_new(size_t max);
+
+/* From now on nothing is asked of the store, and who waits for that gets -ESHUTDOWN.
+ * Before the store is cancelled; NULL allowed. */
+void catalogs_cancel(struct catalogs *cs);
+
+/* Ends the thread, once it has finished what it writes. After the store's last
+ * callback; NULL allowed. */
+void catalogs_stop(struct catalogs *cs);
+void catalogs_free(struct catalogs *cs);  /* stopped; NULL allowed */
+
+/* The catalogue of v, which must outlive cs' last use if it is the first of its
+ * kind. One thread at a time. NULL: no memory. */
+struct catalog *catalogs_find(struct catalogs *cs, struct view *v);
 
 typedef void catalog_fn(void *arg, int err, const char *why, const struct catalog_data *data);
 void catalog_get(struct catalog *c, catalog_fn *done, void *arg);

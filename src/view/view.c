@@ -8,6 +8,7 @@
 
 #include "base/blob.h"
 #include "base/text.h"
+#include "media/samples.h"
 #include "store/meta.h"
 #include "view/catalog.h"
 #include "view/name.h"
@@ -20,6 +21,7 @@ struct views {
 	struct view_config *configs;   /* [n], as configured */
 	struct view **list;            /* [n] */
 	size_t n;
+	struct catalogs *catalogs;
 
 	pthread_mutex_t lock;
 	struct view *dynamic;      /* lock; only grows */
@@ -47,16 +49,20 @@ struct node *node_new(struct view *v, bool is_dir, const char *path, struct obje
 	n->is_dir = is_dir;
 	n->member = member;
 	n->size_known = is_dir;
-	n->path = strdup(path);
-	if (!n->path) {
-		free(n);
-		return NULL;
+	n->version = "";
+	if (!obj || strcmp(path, obj->key) != 0) {
+		n->own_path = strdup(path);
+		if (!n->own_path) {
+			free(n);
+			return NULL;
+		}
 	}
+	n->path = n->own_path ? n->own_path : obj->key;
 	if (obj) {
 		n->obj = object_ref(obj);
 		n->mtime_ns = obj->meta.mtime_ns;
 		if (!is_dir)
-			snprintf(n->version, sizeof(n->version), "%s", obj->meta.etag);
+			n->version = obj->meta.etag;
 	}
 	return n;
 }
@@ -74,8 +80,20 @@ void node_unref(struct node *n)
 	blob_unref(n->content);
 	object_unref(n->obj);
 	free(n->why);
-	free(n->path);
+	free(n->own_path);
+	free(n->own_version);
 	free(n);
+}
+
+static size_t text_bytes(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+size_t node_bytes(const struct node *n)
+{
+	return sizeof(*n) + text_bytes(n->own_path) + text_bytes(n->own_version) + text_bytes(n->why) +
+	       (n->obj ? sizeof(*n->obj) + strlen(n->obj->key) + (n->content ? blob_len(n->content) : 0) : 0);
 }
 
 bool node_is_current(const struct node *n)
@@ -99,7 +117,12 @@ void node_reply_content(struct view *v, const char *path, struct object *obj, in
 {
 	struct node *n = node_new(v, false, path, obj, member);
 
-	if (!n) {
+	if (n && strcmp(n->version, version) != 0) {
+		n->own_version = strdup(version);
+		n->version = n->own_version;
+	}
+	if (!n || !n->version) {
+		node_unref(n);
 		reply_no_memory(done, arg);
 		return;
 	}
@@ -107,7 +130,6 @@ void node_reply_content(struct view *v, const char *path, struct object *obj, in
 	n->size_known = true;
 	n->size = blob_len(content);
 	n->ttl_ms = ttl_ms;
-	snprintf(n->version, sizeof(n->version), "%s", version);
 	done(arg, 0, NULL, n, ttl_ms);
 	node_unref(n);
 }
@@ -123,6 +145,10 @@ static void probe_done(void *arg, int err, const char *why, uint64_t size)
 	struct probe *p = arg;
 	struct node *n = p->node;
 
+	if (err == -ECANCELED) {
+		p->done(p->arg, err, why, NULL, 0);
+		goto out;
+	}
 	n->size_known = true;
 	n->size = size;
 	if (err) {
@@ -137,12 +163,13 @@ static void probe_done(void *arg, int err, const char *why, uint64_t size)
 		n->ttl_ms = 0;
 	}
 	p->done(p->arg, 0, NULL, n, n->ttl_ms);
+out:
 	node_unref(n);
 	free(p);
 }
 
 void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
-                      view_node_fn *done, void *arg)
+                      const struct wanted *wanted, view_node_fn *done, void *arg)
 {
 	struct node *n = node_new(v, false, obj->key, obj, member);
 	struct probe *p;
@@ -165,7 +192,7 @@ void node_reply_sized(struct view *v, struct object *obj, int member, bool listi
 		return;
 	}
 	*p = (struct probe){ n, done, arg };
-	v->ops->probe(v, obj, probe_done, p);
+	v->ops->probe(v, obj, wanted, probe_done, p);
 }
 
 /* ----------------------------------------------------------------- views */
@@ -174,7 +201,6 @@ static void view_free(struct view *v)
 {
 	if (!v)
 		return;
-	catalog_free(v->catalog);
 	view_free(v->frames);
 	view_free(v->mfcc);
 	view_config_done(&v->cfg);
@@ -231,7 +257,8 @@ static int view_new(const struct views *vs, const struct view_config *cfg, struc
 		err = part_new(vs, VIEW_FRAMES, cfg->frames_view, cfg, &v->frames);
 		if (err == 0)
 			err = part_new(vs, VIEW_MFCC, cfg->mfcc_view, cfg, &v->mfcc);
-		v->catalog = err == 0 ? catalog_new(v) : NULL;
+		/* Last: from here on others may share what this view has. */
+		v->catalog = err == 0 ? catalogs_find(vs->catalogs, v) : NULL;
 		if (!v->catalog) {
 			view_free(v);
 			return err ? err : -ENOMEM;
@@ -253,7 +280,8 @@ int views_new(const struct view_config *cfg, size_t n, const struct view_env *en
 	vs->env = *env;
 	vs->list = calloc(n ? n : 1, sizeof(*vs->list));
 	vs->configs = calloc(n ? n : 1, sizeof(*vs->configs));
-	if (!vs->list || !vs->configs)
+	vs->catalogs = catalogs_new(env->index_max);
+	if (!vs->list || !vs->configs || !vs->catalogs)
 		goto fail;
 	for (; vs->n < n; vs->n++) {
 		err = view_config_copy(&vs->configs[vs->n], &cfg[vs->n]);
@@ -272,6 +300,18 @@ fail:
 	return err;
 }
 
+void views_cancel(struct views *vs)
+{
+	if (vs)
+		catalogs_cancel(vs->catalogs);
+}
+
+void views_stop(struct views *vs)
+{
+	if (vs)
+		catalogs_stop(vs->catalogs);
+}
+
 void views_free(struct views *vs)
 {
 	if (!vs)
@@ -285,10 +325,21 @@ void views_free(struct views *vs)
 		view_free(vs->dynamic);
 		vs->dynamic = next;
 	}
+	catalogs_free(vs->catalogs);
 	free(vs->list);
 	free(vs->configs);
 	pthread_mutex_destroy(&vs->lock);
 	free(vs);
+}
+
+void views_shrink(struct views *vs, size_t bytes)
+{
+	samples_shrink(vs->env.samples, bytes);
+}
+
+void views_drop(struct views *vs)
+{
+	samples_drop(vs->env.samples);
 }
 
 size_t views_count(const struct views *vs) { return vs->n; }
@@ -365,6 +416,7 @@ struct view *views_find(struct views *vs, const char *name, char *why)
 	const char *at = strchrnul(name, '@');
 	struct view *base = find_plain(vs, name, (size_t)(at - name)), *v = NULL;
 	struct view_config c;
+	char *copy;
 
 	why[0] = '\0';
 	if (!base || *at == '\0')
@@ -381,17 +433,14 @@ struct view *views_find(struct views *vs, const char *name, char *why)
 	}
 	if (view_config_copy(&c, &base->cfg) < 0)
 		goto out;
-	if (set_keys(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0) {
-		v->dynamic_name = strdup(name);
-		if (!v->dynamic_name) {
-			view_free(v);
-			v = NULL;
-			view_config_done(&c);
-			goto out;
-		}
+	copy = strdup(name);
+	if (copy && set_keys(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0) {
+		v->dynamic_name = copy;
 		v->next = vs->dynamic;
 		vs->dynamic = v;
 		vs->n_dynamic++;
+	} else {
+		free(copy);
 	}
 	view_config_done(&c);
 out:

@@ -5,7 +5,9 @@
  * count. Asynchronous functions call back exactly once, from any thread or
  * before they return, with no lock held; callbacks must not block. `why` is a
  * sentence, valid during the call, NULL on success. Errors are negative errno
- * as in the table of the man page. */
+ * as in the table of the man page. wanted (base/wanted.h; NULL: always) is the
+ * asker's, and stays until his callback has come; views_drop makes -ECANCELED
+ * of questions that aren't wanted any more, where there is work to be saved. */
 #ifndef S3SAMPLEFS_VIEW_VIEW_H
 #define S3SAMPLEFS_VIEW_VIEW_H
 
@@ -22,6 +24,7 @@ struct meta;
 struct object;
 struct samples;
 struct stats;
+struct wanted;
 struct view;
 struct views;
 
@@ -34,7 +37,7 @@ struct view_env {
 	struct blocks *blocks;
 	struct samples *samples;
 	struct stats *stats;
-	size_t index_max;        /* bytes that index.csv and what it is made from may take */
+	size_t index_max;        /* bytes that all index.csv, and what they are made from, may take */
 	uint64_t metadata_ttl_ms;
 };
 
@@ -43,7 +46,7 @@ struct node {
 	struct view *view;
 	bool is_dir;
 	int member;              /* which of an object's files; the view type's own numbers */
-	char *path;              /* directories: prefix, "" or ending in '/'; else the object's key */
+	const char *path;        /* directories: prefix, "" or ending in '/'; else the object's key */
 	struct object *obj;      /* whose bytes give the content; NULL: none does */
 	struct blob *content;    /* files that are complete in memory */
 	bool size_known;         /* false: only a look-up tells (it takes a probe) */
@@ -52,11 +55,16 @@ struct node {
 	char *why;               /* NULL, or the sentence for err */
 	int64_t mtime_ns;
 	uint64_t ttl_ms;         /* how long the look-up holds, from when it was made */
-	char version[VIEW_VERSION_MAX]; /* ETag and whatever else the content depends on; "" for directories */
+	const char *version;     /* ETag and whatever else the content depends on; "" for directories */
+	char *own_path, *own_version;  /* those that aren't the object's own; else NULL */
 };
 
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);  /* NULL allowed */
+
+/* Memory that goes with it, bytes: its object counted as if nobody else had it. The content of
+ * index.csv and classes.txt isn't counted: the kernel is told to forget them at once. */
+size_t node_bytes(const struct node *n);
 
 /* False once it is known that the node's object has been replaced. */
 bool node_is_current(const struct node *n);
@@ -68,6 +76,11 @@ void node_outdated(const struct node *n);
  * already. Returns 0 or -errno with why[VIEW_WHY_MAX]. cfg is copied. */
 int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why,
               struct views **ret_views);
+
+/* In two steps, around the end of the store: nothing more is asked of it; then what still goes on
+ * in threads of the views' own is over. NULL allowed. */
+void views_cancel(struct views *vs);
+void views_stop(struct views *vs);
 void views_free(struct views *vs);
 
 size_t views_count(const struct views *vs);
@@ -83,7 +96,7 @@ struct node *view_root(struct view *v);
 
 /* One name in a directory of a view. -ENOENT: ttl_ms tells how long that holds. */
 typedef void view_node_fn(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms);
-void view_lookup(struct node *dir, const char *name, view_node_fn *done, void *arg);
+void view_lookup(struct node *dir, const char *name, const struct wanted *wanted, view_node_fn *done, void *arg);
 
 /* Reading a directory: entries come one by one, pages are fetched in between.
  * Not thread-safe; one load at a time. */
@@ -107,6 +120,13 @@ void view_close(struct view_file *f);
 
 /* off < size, len > 0; cut at the size. iov: exactly the bytes, valid during the call. */
 typedef void view_read_fn(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov);
-void view_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg);
+void view_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+               void *arg);
+
+/* Some questions aren't wanted any more: ends decoding that was for them alone. */
+void views_drop(struct views *vs);
+
+/* From now on decoded values get by with so many bytes less: somebody else needs them. */
+void views_shrink(struct views *vs, size_t bytes);
 
 #endif

@@ -85,7 +85,7 @@ static int add_members(struct view_dir *d, struct object *obj, const char *const
 	for (int i = 0; names && names[i]; i++) {
 		struct node *n = NULL;
 
-		v->ops->member(v, obj, i, true, took_node, &n);
+		v->ops->member(v, obj, i, true, NULL, took_node, &n);
 		if (entries_add(&d->ready, strdup(names[i]), n) < 0)
 			return -ENOMEM;
 	}
@@ -200,7 +200,7 @@ static void take_object(struct view_dir *d, struct object *obj, size_t skip)
 		return;
 	}
 	if (v->ops->ending) {
-		node_reply_sized(v, obj, 0, true, v->env.metadata_ttl_ms, took_node, &n);
+		node_reply_sized(v, obj, 0, true, v->env.metadata_ttl_ms, NULL, took_node, &n);
 	} else {
 		n = node_new(v, true, obj->key, obj, -1);
 		if (n)

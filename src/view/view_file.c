@@ -70,7 +70,8 @@ void view_reply_parts(const void *header, size_t header_len, const void *body, s
 	done(arg, 0, NULL, iov, n);
 }
 
-void view_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg)
+void view_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+               void *arg)
 {
 	const struct node *n = f->node;
 
@@ -83,5 +84,5 @@ void view_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done
 	if (n->content)
 		view_reply_parts(NULL, 0, blob_data(n->content), blob_len(n->content), off, len, done, arg);
 	else
-		n->view->ops->read(f, off, len, done, arg);
+		n->view->ops->read(f, off, len, wanted, done, arg);
 }

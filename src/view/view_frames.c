@@ -31,6 +31,7 @@ struct frames_read {
 	struct shape shape;
 	struct buf header;
 	uint32_t first, count;        /* rows */
+	const struct wanted *wanted;
 	view_read_fn *done;
 	void *arg;
 };
@@ -81,7 +82,7 @@ static void probe_answer(void *arg, int err, const char *why, const struct sampl
 	free(p);
 }
 
-static void frames_probe(struct view *v, struct object *obj, view_size_fn *done, void *arg)
+static void frames_probe(struct view *v, struct object *obj, const struct wanted *wanted, view_size_fn *done, void *arg)
 {
 	struct frames_probe *p = calloc(1, sizeof(*p));
 
@@ -90,7 +91,7 @@ static void frames_probe(struct view *v, struct object *obj, view_size_fn *done,
 		return;
 	}
 	*p = (struct frames_probe){ done, arg };
-	samples_clip(v->env.samples, obj, &v->cfg.frames, probe_answer, p);
+	samples_clip(v->env.samples, obj, &v->cfg.frames, wanted, probe_answer, p);
 }
 
 static void read_free(struct frames_read *r)
@@ -161,7 +162,8 @@ static void read_rows(struct frames_read *r)
 	r->first = r->off > r->header.len ? (uint32_t)((r->off - r->header.len) / row) : 0;
 	r->count = (uint32_t)((end - r->header.len - 1) / row) + 1 - r->first;
 	sequential = r->streamed >= STREAM_ROWS * row + STREAM_MIN;
-	samples_rows(r->view->env.samples, r->obj, &r->view->cfg.frames, r->first, r->count, sequential, rows_answer, r);
+	samples_rows(r->view->env.samples, r->obj, &r->view->cfg.frames, r->first, r->count, sequential, r->wanted,
+	             rows_answer, r);
 }
 
 static void shape_answer(void *arg, int err, const char *why, const struct samples_clip *clip)
@@ -176,7 +178,8 @@ static void shape_answer(void *arg, int err, const char *why, const struct sampl
 	read_rows(r);
 }
 
-static void frames_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg)
+static void frames_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+                        void *arg)
 {
 	struct view *v = f->node->view;
 	struct frames_read *r = calloc(1, sizeof(*r));
@@ -190,13 +193,14 @@ static void frames_read(struct view_file *f, uint64_t off, size_t len, view_read
 	r->off = off;
 	r->len = len;
 	r->streamed = view_file_streamed(f, off, len);
+	r->wanted = wanted;
 	r->done = done;
 	r->arg = arg;
 	buf_init(&r->header, HEADER_MAX);
 	if (fixed_shape(&v->cfg.frames, &r->shape))
 		read_rows(r);
 	else
-		samples_clip(v->env.samples, r->obj, &v->cfg.frames, shape_answer, r);
+		samples_clip(v->env.samples, r->obj, &v->cfg.frames, wanted, shape_answer, r);
 }
 
 const struct view_ops view_frames_ops = {

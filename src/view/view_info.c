@@ -23,6 +23,7 @@ struct info {
 	struct buf text;
 	uint64_t off;
 	size_t len;
+	const struct wanted *wanted;
 	view_size_fn *size_done;
 	view_read_fn *read_done;
 	void *arg;
@@ -85,6 +86,8 @@ static void print_table(struct info *f, const struct table_head *t)
 	           t->time_base_num, t->time_base_den, t->n_packets, bytes, keys);
 	buf_printf(&f->text, "index: %s\n", t->flags & TABLE_WHOLE ? "none that tells all; the object was read whole once" :
 	                                                            "in the container; payload was not read");
+	if (t->flags & TABLE_CUT)
+		buf_puts(&f->text, "the object ends before its index does: it has been cut short; what is there is shown\n");
 }
 
 /* What decoding the rows needs: from each run's sync packet to its last wanted one. */
@@ -103,7 +106,7 @@ static void print_cost(struct buf *b, const struct table_head *t, const struct p
 			bytes += p[j].size;
 		runs++;
 	}
-	buf_printf(b, "planned: %" PRIu64 " bytes of video in %u ranges\n", bytes, runs);
+	buf_printf(b, "planned: %" PRIu64 " bytes of video in %u range%s\n", bytes, runs, runs == 1 ? "" : "s");
 }
 
 static void print_plan(struct info *f, const struct samples_clip *c)
@@ -153,10 +156,10 @@ static void table_answer(void *arg, int err, const char *why, struct blob *table
 	if (t->video_stream < 0)
 		info_finish(f, 0, NULL);
 	else
-		samples_clip(f->view->env.samples, f->obj, &f->view->cfg.frames, clip_answer, f);
+		samples_clip(f->view->env.samples, f->obj, &f->view->cfg.frames, f->wanted, clip_answer, f);
 }
 
-static struct info *info_new(struct view *v, struct object *obj, void *arg)
+static struct info *info_new(struct view *v, struct object *obj, const struct wanted *wanted, void *arg)
 {
 	struct info *f = calloc(1, sizeof(*f));
 
@@ -164,6 +167,7 @@ static struct info *info_new(struct view *v, struct object *obj, void *arg)
 		return NULL;
 	f->view = v;
 	f->obj = object_ref(obj);
+	f->wanted = wanted;
 	f->arg = arg;
 	buf_init(&f->text, INFO_MAX);
 	return f;
@@ -177,21 +181,22 @@ static bool info_size(const struct view *v, const struct object *obj, uint64_t *
 	return false;
 }
 
-static void info_probe(struct view *v, struct object *obj, view_size_fn *done, void *arg)
+static void info_probe(struct view *v, struct object *obj, const struct wanted *wanted, view_size_fn *done, void *arg)
 {
-	struct info *f = info_new(v, obj, arg);
+	struct info *f = info_new(v, obj, wanted, arg);
 
 	if (!f) {
 		done(arg, -ENOMEM, "not enough memory", 0);
 		return;
 	}
 	f->size_done = done;
-	samples_table(v->env.samples, obj, table_answer, f);
+	samples_table(v->env.samples, obj, wanted, table_answer, f);
 }
 
-static void info_read(struct view_file *file, uint64_t off, size_t len, view_read_fn *done, void *arg)
+static void info_read(struct view_file *file, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+                      void *arg)
 {
-	struct info *f = info_new(file->node->view, file->node->obj, arg);
+	struct info *f = info_new(file->node->view, file->node->obj, wanted, arg);
 
 	if (!f) {
 		done(arg, -ENOMEM, "not enough memory", NULL, 0);
@@ -200,7 +205,7 @@ static void info_read(struct view_file *file, uint64_t off, size_t len, view_rea
 	f->read_done = done;
 	f->off = off;
 	f->len = len;
-	samples_table(f->view->env.samples, f->obj, table_answer, f);
+	samples_table(f->view->env.samples, f->obj, wanted, table_answer, f);
 }
 
 const struct view_ops view_info_ops = {

@@ -12,6 +12,7 @@
 
 struct lookup {
 	struct view *view;
+	const struct wanted *wanted;
 	view_node_fn *done;
 	void *arg;
 	char *prefix;                /* of the directory the name may be */
@@ -55,7 +56,7 @@ static void lookup_finish(struct lookup *l)
 	else if (l->obj_err)
 		l->done(l->arg, l->obj_err, l->obj_why, NULL, l->dir_ttl < l->obj_ttl ? l->dir_ttl : l->obj_ttl);
 	else if (v->ops->ending)
-		node_reply_sized(v, l->obj, 0, false, l->obj_ttl, l->done, l->arg);
+		node_reply_sized(v, l->obj, 0, false, l->obj_ttl, l->wanted, l->done, l->arg);
 	else
 		reply_dir(l, l->obj->key, l->obj, l->obj_ttl);
 	lookup_free(l);
@@ -117,7 +118,7 @@ static char *candidate_key(const struct view *v, const char *dir, const char *na
 	return NULL;
 }
 
-void view_lookup(struct node *dir, const char *name, view_node_fn *done, void *arg)
+void view_lookup(struct node *dir, const char *name, const struct wanted *wanted, view_node_fn *done, void *arg)
 {
 	struct view *v = dir->view;
 	struct lookup *l;
@@ -126,7 +127,7 @@ void view_lookup(struct node *dir, const char *name, view_node_fn *done, void *a
 
 	member = find_name(dir->obj ? v->ops->members : dir->path[0] ? NULL : v->ops->root_files, name);
 	if (member >= 0) {
-		v->ops->member(v, dir->obj, member, false, done, arg);
+		v->ops->member(v, dir->obj, member, false, wanted, done, arg);
 		return;
 	}
 	if (dir->obj || !name_is_possible(name, strlen(name), "")) {
@@ -142,6 +143,7 @@ void view_lookup(struct node *dir, const char *name, view_node_fn *done, void *a
 		return;
 	}
 	l->view = v;
+	l->wanted = wanted;
 	l->done = done;
 	l->arg = arg;
 	l->left = 2;

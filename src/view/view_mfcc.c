@@ -62,7 +62,7 @@ static void probe_answer(void *arg, int err, const char *why, struct blob *value
 	free(p);
 }
 
-static void mfcc_probe(struct view *v, struct object *obj, view_size_fn *done, void *arg)
+static void mfcc_probe(struct view *v, struct object *obj, const struct wanted *wanted, view_size_fn *done, void *arg)
 {
 	struct mfcc_probe *p = calloc(1, sizeof(*p));
 
@@ -71,7 +71,7 @@ static void mfcc_probe(struct view *v, struct object *obj, view_size_fn *done, v
 		return;
 	}
 	*p = (struct mfcc_probe){ v, done, arg };
-	samples_mfcc(v->env.samples, obj, &v->cfg.mfcc, probe_answer, p);
+	samples_mfcc(v->env.samples, obj, &v->cfg.mfcc, wanted, probe_answer, p);
 }
 
 static void read_answer(void *arg, int err, const char *why, struct blob *values)
@@ -103,7 +103,8 @@ static void read_answer(void *arg, int err, const char *why, struct blob *values
 	free(r);
 }
 
-static void mfcc_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg)
+static void mfcc_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+                      void *arg)
 {
 	struct view *v = f->node->view;
 	struct mfcc_read *r = calloc(1, sizeof(*r));
@@ -113,7 +114,7 @@ static void mfcc_read(struct view_file *f, uint64_t off, size_t len, view_read_f
 		return;
 	}
 	*r = (struct mfcc_read){ v, off, len, done, arg };
-	samples_mfcc(v->env.samples, f->node->obj, &v->cfg.mfcc, read_answer, r);
+	samples_mfcc(v->env.samples, f->node->obj, &v->cfg.mfcc, wanted, read_answer, r);
 }
 
 const struct view_ops view_mfcc_ops = {

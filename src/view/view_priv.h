@@ -18,12 +18,14 @@ struct view_ops {
 
 	/* The size of the object's file, by arithmetic. False: probe tells. */
 	bool (*size)(const struct view *v, const struct object *obj, uint64_t *ret_size);
-	void (*probe)(struct view *v, struct object *obj, view_size_fn *done, void *arg);
-	void (*read)(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg);
+	void (*probe)(struct view *v, struct object *obj, const struct wanted *wanted, view_size_fn *done, void *arg);
+	void (*read)(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+	             void *arg);
 
 	/* For types with members or root files: makes that node. obj is NULL for root files. listing: return
 	 * what is known without asking anybody, by done called before returning. */
-	void (*member)(struct view *v, struct object *obj, int member, bool listing, view_node_fn *done, void *arg);
+	void (*member)(struct view *v, struct object *obj, int member, bool listing, const struct wanted *wanted,
+	               view_node_fn *done, void *arg);
 };
 
 struct view {
@@ -31,7 +33,7 @@ struct view {
 	const struct view_ops *ops;
 	struct view_env env;
 	struct view *frames, *mfcc;    /* samples: views made of their specs, owned */
-	struct catalog *catalog;       /* samples */
+	struct catalog *catalog;       /* samples; perhaps shared with other views, which outlive this */
 	char *dynamic_name;            /* NAME@key=value,...: what it was asked for as; else NULL */
 	struct view *next;             /* dynamic ones */
 };
@@ -58,7 +60,7 @@ void node_reply_content(struct view *v, const char *path, struct object *obj, in
 /* The node of an object's file in v, sized by arithmetic or, unless listing, by
  * a probe. Takes no reference to obj beyond the call. A failed probe gives a node with err. */
 void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
-                      view_node_fn *done, void *arg);
+                      const struct wanted *wanted, view_node_fn *done, void *arg);
 
 /* Notes a read and returns how many bytes have been read without a gap. READs
  * of one reader may arrive a little out of order. */

@@ -22,9 +22,10 @@ static bool raw_size(const struct view *v, const struct object *obj, uint64_t *r
 	return true;
 }
 
-static void raw_probe(struct view *v, struct object *obj, view_size_fn *done, void *arg)
+static void raw_probe(struct view *v, struct object *obj, const struct wanted *wanted, view_size_fn *done, void *arg)
 {
 	(void)v;
+	(void)wanted;
 	done(arg, 0, NULL, obj->meta.size);
 }
 
@@ -55,12 +56,15 @@ static void choose_ahead(struct view_file *f, uint64_t streamed, uint64_t end, u
 	pthread_mutex_unlock(&f->lock);
 }
 
-static void raw_read(struct view_file *f, uint64_t off, size_t len, view_read_fn *done, void *arg)
+/* Bytes go to the cache whether or not their reader stays: nothing to save. */
+static void raw_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
+                     void *arg)
 {
 	struct node *n = f->node;
 	struct raw_read *r = calloc(1, sizeof(*r));
 	uint64_t ahead_off, ahead_len;
 
+	(void)wanted;
 	if (!r) {
 		done(arg, -ENOMEM, "not enough memory", NULL, 0);
 		return;

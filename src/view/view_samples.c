@@ -28,6 +28,7 @@ struct ask {
 	int member;
 	char *audio_prefix;        /* mfcc.npy */
 	bool asked_again;          /* label.npy */
+	const struct wanted *wanted;
 	view_node_fn *done;
 	void *arg;
 };
@@ -39,7 +40,8 @@ static void ask_free(struct ask *a)
 	free(a);
 }
 
-static struct ask *ask_new(struct view *v, struct object *obj, int member, view_node_fn *done, void *arg)
+static struct ask *ask_new(struct view *v, struct object *obj, int member, const struct wanted *wanted,
+                           view_node_fn *done, void *arg)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 
@@ -47,7 +49,14 @@ static struct ask *ask_new(struct view *v, struct object *obj, int member, view_
 		done(arg, -ENOMEM, "not enough memory", NULL, 0);
 		return NULL;
 	}
-	*a = (struct ask){ .view = v, .obj = obj ? object_ref(obj) : NULL, .member = member, .done = done, .arg = arg };
+	*a = (struct ask){
+		.view = v,
+		.obj = obj ? object_ref(obj) : NULL,
+		.member = member,
+		.wanted = wanted,
+		.done = done,
+		.arg = arg,
+	};
 	return a;
 }
 
@@ -141,14 +150,16 @@ static void audio_answer(void *arg, int err, const char *why, const struct store
 		ask_audio(a, page->next);
 		return;
 	}
-	node_reply_sized(v->mfcc, audio ? audio : a->obj, MFCC_NPY, false, v->env.metadata_ttl_ms, a->done, a->arg);
+	node_reply_sized(v->mfcc, audio ? audio : a->obj, MFCC_NPY, false, v->env.metadata_ttl_ms, a->wanted, a->done,
+	                 a->arg);
 	ask_free(a);
 }
 
 static void find_audio(struct ask *a)
 {
 	if (!a->view->cfg.audio) {
-		node_reply_sized(a->view->mfcc, a->obj, MFCC_NPY, false, a->view->env.metadata_ttl_ms, a->done, a->arg);
+		node_reply_sized(a->view->mfcc, a->obj, MFCC_NPY, false, a->view->env.metadata_ttl_ms, a->wanted,
+		                 a->done, a->arg);
 		ask_free(a);
 		return;
 	}
@@ -191,12 +202,13 @@ static void reply_unsized(struct view *v, struct object *obj, int member, view_n
 	node_unref(n);
 }
 
-static void samples_member(struct view *v, struct object *obj, int member, bool listing, view_node_fn *done, void *arg)
+static void samples_member(struct view *v, struct object *obj, int member, bool listing, const struct wanted *wanted,
+                           view_node_fn *done, void *arg)
 {
 	struct ask *a;
 
 	if (obj && member == FRAMES_NPY) {
-		node_reply_sized(v->frames, obj, member, listing, v->env.metadata_ttl_ms, done, arg);
+		node_reply_sized(v->frames, obj, member, listing, v->env.metadata_ttl_ms, wanted, done, arg);
 		return;
 	}
 	if (obj && member == LABEL_TXT) {
@@ -207,7 +219,7 @@ static void samples_member(struct view *v, struct object *obj, int member, bool 
 		reply_unsized(v, obj, member, done, arg);
 		return;
 	}
-	a = ask_new(v, obj, member, done, arg);
+	a = ask_new(v, obj, member, wanted, done, arg);
 	if (!a)
 		return;
 	if (!obj)

@@ -87,16 +87,6 @@ static bool needs_stream_info(const AVFormatContext *format)
 	return audio > 1 || (format->ctx_flags & AVFMTCTX_NOHEADER);
 }
 
-/* The best video stream, to which the audio is to be related; -1 if none. */
-static int best_video(AVFormatContext *format)
-{
-	int i = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-
-	if (i < 0 || (format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC))
-		return -1;
-	return i;
-}
-
 /* Told apart: a silent film, and a file whose sound nothing is known of. */
 static int no_stream(const AVFormatContext *format, char *why)
 {
@@ -116,7 +106,7 @@ static int choose_stream(struct audio_av *a, char *why)
 			return from_av(err, "its streams can't be told", why);
 	}
 	a->stream = av_find_best_stream(a->format, AVMEDIA_TYPE_AUDIO, -1,
-	                                best_video(a->format), NULL, 0);
+	                                demux_best_video(a->format), NULL, 0);
 	if (a->stream < 0)
 		return no_stream(a->format, why);
 	demux_select(a->format, a->stream);

@@ -4,6 +4,7 @@
 #include <libavutil/error.h>
 #include <libavutil/log.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -16,15 +17,21 @@ static char last_line[PROTO_WHY_MAX];
 __attribute__((format(printf, 3, 0)))
 static void keep_errors(void *context, int level, const char *fmt, va_list ap)
 {
-	char line[PROTO_WHY_MAX];
-	int print_prefix = 1, len;
+	const AVClass *class = context ? *(const AVClass **)context : NULL;
+	char text[PROTO_WHY_MAX], line[PROTO_WHY_MAX + 64];
+	int print_prefix = 0;  /* FFmpeg's own has an address in it */
+	size_t len;
 
 	if (level > AV_LOG_ERROR)
 		return;
-	av_log_format_line(context, level, fmt, ap, line, sizeof(line), &print_prefix);
-	len = (int)strcspn(line, "\r\n");
-	if (len > 0)
-		text_sanitize(last_line, sizeof(last_line), line, (size_t)len);
+	av_log_format_line(context, level, fmt, ap, text, sizeof(text), &print_prefix);
+	len = strcspn(text, "\r\n");
+	if (len == 0)
+		return;
+	snprintf(line, sizeof(line), "%.60s%s%.*s", class && class->item_name ? class->item_name(context) : "",
+	         class && class->item_name ? ": " : "",
+	         (int)len, text);
+	text_sanitize(last_line, sizeof(last_line), line, strlen(line));
 }
 
 void avlog_init(void)

@@ -89,6 +89,26 @@ bool demux_is(const AVFormatContext *format, const char *name)
 	return av_match_name(name, format->iformat->name);
 }
 
+bool demux_is_picture(const AVStream *st)
+{
+	return st->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS);
+}
+
+int demux_best_video(AVFormatContext *format)
+{
+	int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+
+	if (best < 0 || !demux_is_picture(format->streams[best]))
+		return best < 0 ? -1 : best;
+	for (unsigned i = 0; i < format->nb_streams; i++) {
+		const AVStream *st = format->streams[i];
+
+		if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !demux_is_picture(st))
+			return (int)i;
+	}
+	return -1;
+}
+
 void demux_select(AVFormatContext *format, int stream)
 {
 	for (unsigned i = 0; i < format->nb_streams; i++)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 struct AVFormatContext;
+struct AVStream;
 struct input;
 
 /* extension: the key's, a hint for probing. container: FFmpeg's name of the
@@ -23,6 +24,12 @@ void demux_rebind(struct AVFormatContext *format, struct input *in);
 
 /* Is this one of the demuxer's names? "mp4" of "mov,mp4,m4a,3gp,3g2,mj2". */
 bool demux_is(const struct AVFormatContext *format, const char *name);
+
+/* A cover or a poster: one picture, no time. */
+bool demux_is_picture(const struct AVStream *st);
+
+/* The video stream that counts, to which the sound is to be related; -1: none. */
+int demux_best_video(struct AVFormatContext *format);
 
 /* Only packets of this stream come out; others' payload isn't read where the
  * container tells packets apart. */

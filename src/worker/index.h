@@ -16,7 +16,7 @@ struct index {
 	struct table_packet *p;
 	uint32_t n, max;
 	uint64_t object_size;           /* bytes */
-	uint32_t flags;                 /* enum table_flag: TABLE_CONTIGUOUS, TABLE_WHOLE */
+	uint32_t flags;                 /* enum table_flag: TABLE_CONTIGUOUS, TABLE_WHOLE, TABLE_CUT */
 	struct AVPacket *first;         /* the first sync packet's bytes, blank if not read */
 };
 

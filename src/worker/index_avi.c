@@ -91,8 +91,10 @@ int index_avi(AVFormatContext *format, int stream, struct input *in, struct inde
 		if (next && next->timestamp > e->timestamp)
 			p.duration = next->timestamp - e->timestamp;
 		if (e->pos < 0 || (uint64_t)p.pos > x->object_size ||
-		    p.size > x->object_size - (uint64_t)p.pos)
+		    p.size > x->object_size - (uint64_t)p.pos) {
+			x->flags |= TABLE_CUT;
 			continue;
+		}
 		err = index_add(x, &p, why);
 	}
 	return err;

@@ -73,6 +73,27 @@ static void fill_durations(struct index *x, int64_t track)
 		x->p[x->n - 1].duration = last_duration(x, track);
 }
 
+/* Is it behind the object's end? A packet of which a part is missing is marked as corrupt. */
+static bool is_cut(const struct index *x, const AVPacket *pkt)
+{
+	return pkt->flags & AV_PKT_FLAG_CORRUPT ||
+	       (pkt->pos >= 0 && ((uint64_t)pkt->pos >= x->object_size ||
+	                          (uint64_t)pkt->size > x->object_size - (uint64_t)pkt->pos));
+}
+
+/* A file cut short: what is there can be shown. The last frame there lasts until the
+ * one that is missing, not to where the track once ended. */
+static void leave_out(struct index *x, const AVPacket *pkt)
+{
+	struct table_packet *last = x->n > 0 ? &x->p[x->n - 1] : NULL;
+	int64_t d;
+
+	x->flags |= TABLE_CUT;
+	if (last && last->duration == 0 && last->dts != TABLE_NOPTS && pkt->dts != AV_NOPTS_VALUE &&
+	    !__builtin_sub_overflow(pkt->dts, last->dts, &d) && d > 0)
+		last->duration = d;
+}
+
 static int add_packet(struct index *x, const AVPacket *pkt, char *why)
 {
 	struct table_packet p = {
@@ -85,13 +106,10 @@ static int add_packet(struct index *x, const AVPacket *pkt, char *why)
 		         (pkt->flags & AV_PKT_FLAG_DISCARD ? TABLE_HIDDEN : 0),
 	};
 
-	/* A file cut short: what is there can be shown. (A packet of which a part is missing is
-	 * marked as corrupt.) */
-	if (pkt->flags & AV_PKT_FLAG_CORRUPT)
+	if (is_cut(x, pkt)) {
+		leave_out(x, pkt);
 		return 0;
-	if (pkt->pos >= 0 && ((uint64_t)pkt->pos >= x->object_size ||
-	                      (uint64_t)pkt->size > x->object_size - (uint64_t)pkt->pos))
-		return 0;
+	}
 	if (pkt->pos < 0 || is_special(pkt))
 		x->flags &= ~(uint32_t)TABLE_CONTIGUOUS;
 	return index_add(x, &p, why);

@@ -143,6 +143,8 @@ static int dispatch(const struct proto_job *job, struct job_io *io, struct proto
 	size_t len = 0;
 	int err;
 
+	if (job->object_size == 0)
+		return why_set(done->why, -EBADMSG, "the object is empty");
 	switch (job->kind) {
 	case PROTO_PROBE:
 		err = job_probe(job, io, &len, done->why);

@@ -4,37 +4,16 @@
 #include <libavformat/avformat.h>
 #include <libavutil/pixdesc.h>
 #include <libavutil/samplefmt.h>
-#include <stdbool.h>
 #include <stdio.h>
 
+#include "worker/demux.h"
 #include "worker/peek.h"
-
-/* A cover or a poster: one picture, no time. */
-static bool is_picture(const AVStream *st)
-{
-	return st->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS);
-}
-
-static int best_video(AVFormatContext *format)
-{
-	int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-
-	if (best < 0 || !is_picture(format->streams[best]))
-		return best < 0 ? -1 : best;
-	for (unsigned i = 0; i < format->nb_streams; i++) {
-		const AVStream *st = format->streams[i];
-
-		if (st->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !is_picture(st))
-			return (int)i;
-	}
-	return -1;
-}
 
 static char type_of(const AVStream *st)
 {
 	switch (st->codecpar->codec_type) {
 	case AVMEDIA_TYPE_VIDEO:
-		return is_picture(st) ? '?' : 'v';
+		return demux_is_picture(st) ? '?' : 'v';
 	case AVMEDIA_TYPE_AUDIO:
 		return 'a';
 	case AVMEDIA_TYPE_SUBTITLE:
@@ -94,7 +73,7 @@ void probe_streams(AVFormatContext *format, struct table_head *h)
 	h->n_streams = format->nb_streams;
 	for (uint32_t i = 0; i < h->n_streams && i < TABLE_STREAMS_MAX; i++)
 		describe(format, format->streams[i], &h->streams[i]);
-	h->video_stream = best_video(format);
+	h->video_stream = demux_best_video(format);
 	h->audio_stream = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, h->video_stream, NULL,
 	                                      0);
 	if (h->audio_stream < 0)

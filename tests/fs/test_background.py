@@ -54,6 +54,56 @@ def test_the_daemon_in_the_background_holds_no_terminal_and_no_folder(tree, unmo
     mount.stop()
 
 
+def _said_by(mount):
+    """What the command says on its way to the background."""
+    done = subprocess.run(mount.command(), env=mount.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    mount.adopt()
+    return done.stderr
+
+
+def test_nothing_is_said_when_all_is_well(tree, unmounted):
+    mount = unmounted(f"dir:{tree}")
+    assert _said_by(mount) == ""
+    mount.stop()
+
+
+def test_a_source_with_nothing_in_it_is_warned_of(bucket, unmounted):
+    bucket.put("data/clip.mp4", b"x")
+    for wrong in ("dat", "data/clip.mp4", "nosuch"):
+        mount = unmounted(f"{bucket.source}/{wrong}", bucket.server.options(),
+                          env=bucket.server.environment())
+        said = _said_by(mount)
+        assert said.startswith("s3samplefs: warning: nothing is in s3://") and wrong in said
+        assert said.count("\n") == 1
+        mount.stop()
+
+
+def test_an_empty_folder_is_warned_of(tmp_path, unmounted):
+    (tmp_path / "empty").mkdir()
+    mount = unmounted(f"dir:{tmp_path}/empty")
+    assert "warning: nothing is in dir:" in _said_by(mount)
+    mount.stop()
+
+
+def test_a_mount_point_that_is_not_empty_is_warned_of(tree, unmounted):
+    mount = unmounted(f"dir:{tree}")
+    (mount.point / "mine").write_text("still here")
+    said = _said_by(mount)
+    assert f"warning: {mount.point} is not empty" in said and said.count("\n") == 1
+    mount.stop()
+    assert (mount.point / "mine").read_text() == "still here"
+
+
+def test_a_dead_mount_in_the_way_is_named(tree, mounted):
+    mount = mounted(f"dir:{tree}")
+    mount.process.kill()
+    status, said = mount.refuse_again()
+    assert status == 2 and "whose program has died" in said and "fusermount3 -u" in said
+    mount.unmount("-l")
+    mount.pid = None
+
+
 @pytest.fixture
 def mount_8(unmounted):
     """mount_8(source, options, env): mounts by mount(8), which looks for the program in the system's

@@ -2,6 +2,7 @@
 import configparser
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -86,3 +87,12 @@ def test_errors_tells_which_file_and_why(tmp_path, mounted):
 
 def test_stats_json_is_one_object(mnt):
     assert isinstance(json.loads((mnt / ".s3samplefs/stats.json").read_text()), dict)
+
+
+def test_debug_tells_each_request_to_the_store(bucket, mounted):
+    bucket.put("d/x", bytes(100_000))
+    mount = mounted(bucket, {"log_level": "debug"}, server=bucket.server)
+    assert (mount / "raw/d/x").read_bytes() == bytes(100_000)
+    line = next(line for line in mount.log().splitlines() if " GET d/x " in line)
+    assert re.search(r"s3 GET d/x bytes 0-\d+/100000: answered, status 206, \d+ bytes in \d+ ms, attempt 1$",
+                     line), line

@@ -140,3 +140,36 @@ def test_a_clip_larger_than_memory_alone_is_enomem(among_good):
     mount = among_good({}, memory="512M", workers=1)
     assert errno_of(read_bytes, mount / "frames@size=16000,num_frames=1/good.mp4.npy") \
         == errno.ENOMEM
+
+
+def _of_info(text, name):
+    return next(line.split(": ", 1)[1] for line in text.splitlines() if line.startswith(name + ": "))
+
+
+def test_a_clip_that_was_cut_short_ends_where_it_was_cut(among_good):
+    """Its index promises more: the rows are spread over what is there, and info says so."""
+    whole = media.numbered("train/video/moov-first.mp4").read_bytes()
+    mount = among_good({"cut.mp4": whole[: len(whole) * 6 // 10]})
+    info = (mount / "info/cut.mp4.txt").read_text()
+    shown = int(_of_info(info, "shown frames"))
+    assert "it has been cut short" in info
+    frames = round(float(_of_info(info, "duration").split()[0]) * 25)
+    assert shown <= frames <= shown + 3          # of the last frames some may miss what they refer to
+    rows = np.load(mount / "frames@num_frames=8/cut.mp4.npy")
+    for i, row in enumerate(rows):
+        assert 0 <= frames * (2 * i + 1) // 16 - burned.read(row) <= 3
+    assert "cut short" not in (mount / "info/good.mp4.txt").read_text()
+
+
+def test_an_empty_object_is_said_to_be_empty(among_good):
+    mount = among_good({"empty.mp4": b""})
+    assert errno_of(read_bytes, mount / "frames/empty.mp4.npy") == errno.EBADMSG
+    assert os.getxattr(mount / "frames/empty.mp4.npy", "user.s3samplefs.error") == b"the object is empty"
+
+
+def test_a_failure_stands_once_in_the_list(among_good):
+    """The kernel asks two or three times for a page that fails."""
+    mount = among_good({"garbage.mp4": media.garbage()})
+    assert errno_of(read_bytes, mount / "mfcc/garbage.mp4.npy") == errno.EBADMSG
+    mount.until_stat("fuse_errors", 2)
+    assert (mount / ".s3samplefs/errors").read_text().count("mfcc/garbage.mp4.npy") == 1

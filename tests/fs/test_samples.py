@@ -131,3 +131,17 @@ def test_nothing_else_is_in_a_sample(mnt):
     for name in ("nothing.npy", "frames", "label", "clip.mkv.npy"):
         assert not os.path.lexists(mnt / "samples/train/video/clip.mkv" / name)
     assert not os.path.lexists(mnt / "samples/train/sound/speech.wav/mfcc.npy")
+
+
+def test_views_of_the_same_samples_share_their_list(ads, proxy, mounted):
+    mount = mounted(ads, server=proxy)
+    with proxy.recording() as log:
+        with open(mount / "samples/index.csv") as f:
+            whole = f.read()
+        lists = len(log.of("LIST"))
+    with proxy.recording() as log:
+        for name in ("samples@num_frames=4", "samples@num_frames=4,size=64", "samples@sr=16000"):
+            with open(mount / name / "index.csv") as f:
+                assert f.read() == whole
+    assert whole.count("\n") == len(_clips()) + 1
+    assert log.of("LIST") == [], f"{lists} for the first"

@@ -129,3 +129,18 @@ def test_many_mounts_one_after_the_other_leave_no_descriptors(tree, mounted):
         mount.stop()
     assert len(os.listdir("/proc/self/fd")) <= before
     assert threading.active_count() <= threads
+
+
+def test_sigterm_while_the_list_of_samples_is_made(bucket, proxy, mounted):
+    """For a label that the list didn't have, which is why it is made again."""
+    bucket.put("first/clip.mp4", b"x")
+    mount = mounted(bucket, server=proxy)
+    assert (mount / "samples/classes.txt").read_text() == "first\n"
+    bucket.put("second/clip.mp4", b"x")
+    path = mount / "samples/second/clip.mp4"
+    os.stat(path)
+    with proxy.gate(kind="LIST") as gate:
+        reader = Reader(errno_of, os.stat, path / "label.npy")
+        gate.until_held(1)
+        _end(mount, signal.SIGTERM)
+        assert reader.finish() is not None

@@ -111,7 +111,8 @@ def test_bad_parameters_are_enoent(mnt, name):
     assert not os.path.lexists(mnt / name)
 
 
-def test_the_reason_for_a_bad_parameter_is_in_the_log(tree, mounted):
+def test_the_reason_for_a_bad_parameter_is_in_the_log_and_the_list(tree, mounted):
     mount = mounted(f"dir:{tree}")
     assert not os.path.lexists(mount / "frames@resize=zoom")
-    assert "resize" in mount.log() and "crop" in mount.log()
+    for text in (mount.log(), (mount / ".s3samplefs/errors").read_text()):
+        assert "frames@resize=zoom" in text and "crop" in text

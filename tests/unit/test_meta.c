@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "hand_store.h"
 #include "store/meta.h"
+#include "store/meta_table.h"
 
 static struct stats stats;
 static struct hand_store hand;
@@ -29,10 +30,11 @@ struct answer {
 	uint64_t ttl_ms;
 };
 
-static void new_meta(uint64_t ttl_ms, size_t max_entries)
+/* With room for so many objects of short names. */
+static void new_meta(uint64_t ttl_ms, size_t objects)
 {
 	meta_free(meta);
-	meta = meta_new(&hand.store, ttl_ms, max_entries, &stats);
+	meta = meta_new(&hand.store, ttl_ms, objects * meta_entry_bytes(1, true), &stats);
 	assert_non_null(meta);
 }
 

@@ -21,6 +21,7 @@
 #include "hand_store.h"
 #include "store/blocks.h"
 #include "store/meta.h"
+#include "store/meta_table.h"
 
 /* The allocation that fails, counted down; 0 or less: none. */
 static _Atomic long countdown;
@@ -156,7 +157,7 @@ static void list_done(void *arg, int err, const char *why, const struct store_pa
 static void use_meta(void)
 {
 	struct store_list l = { .prefix = "a/", .delimiter = true };
-	struct meta *m = meta_new(&hand.store, META_FOREVER, 4, &stats);
+	struct meta *m = meta_new(&hand.store, META_FOREVER, 4 * meta_entry_bytes(2, true), &stats);
 	struct object *obj = NULL;
 
 	if (!m)

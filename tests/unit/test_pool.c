@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,6 +262,75 @@ static void rows_told_before_a_deadline_stay_told(void **state)
 	world_stop_pool(w);
 }
 
+/* -- jobs that nobody waits for -- */
+
+static void drop(struct world *w, struct request *r)
+{
+	atomic_store(&r->job.dropped, true);
+	pool_end_dropped(w->pool);
+}
+
+static void expect_dropped(struct request *r)
+{
+	request_wait(r);
+	assert_int_equal(r->err, -ECANCELED);
+	assert_int_equal(r->n_done, 1);
+	free(r);
+}
+
+static void a_dropped_job_ends_while_it_waits_for_bytes(void **state)
+{
+	struct world *w = *state;
+	struct request *r = request_mfcc(w, ACT_SUM, WORLD_LARGE);
+	pid_t pid;
+
+	world_start_pool(w, 1, LONG_MS);
+	pid = expect_service(w);
+	gate_store_set(w->gate, true);
+	request_submit(w, r);
+	gate_store_wait_held(w->gate, 1);
+	drop(w, r);
+	expect_dropped(r);
+	gate_store_set(w->gate, false); /* the answer finds nobody */
+	assert_int_equal(expect_service(w), pid);
+	assert_int_equal(world_stat(w, STAT_jobs_dropped), 1);
+	assert_int_equal(world_stat(w, STAT_decode_errors), 0);
+	assert_int_equal(world_stat(w, STAT_worker_deaths), 0);
+	world_stop_pool(w);
+}
+
+static void dropped_jobs_leave_the_queue_and_the_others_stay(void **state)
+{
+	struct world *w = *state;
+	struct request *first = request_mfcc(w, ACT_SUM, WORLD_LARGE), *queued[6];
+
+	world_start_pool(w, 1, LONG_MS);
+	gate_store_set(w->gate, true);
+	request_submit(w, first);
+	gate_store_wait_held(w->gate, 1);
+	for (unsigned i = 0; i < 6; i++) {
+		queued[i] = request_mfcc(w, ACT_SUM, WORLD_SMALL);
+		queued[i]->job.spec.mfcc.n_fft = 1;
+		/* This one is dropped before it comes. */
+		if (i == 4)
+			atomic_store(&queued[i]->job.dropped, true);
+		request_submit(w, queued[i]);
+	}
+	drop(w, queued[0]);
+	drop(w, queued[2]);
+	expect_dropped(queued[0]);
+	expect_dropped(queued[2]);
+	expect_dropped(queued[4]);
+	gate_store_set(w->gate, false);
+	request_wait(first);
+	request_expect_sum(w, first, WORLD_LARGE);
+	for (unsigned i = 1; i < 6; i += 2) {
+		request_wait(queued[i]);
+		request_expect_sum(w, queued[i], WORLD_SMALL);
+	}
+	world_stop_pool(w);
+}
+
 /* -- shutdown -- */
 
 static void expect_shutdown(struct request *r)
@@ -380,6 +450,8 @@ int main(void)
 		TEST(a_worker_that_hangs_costs_one_timeout),
 		TEST(a_deadline_says_when_it_was_the_store),
 		TEST(rows_told_before_a_deadline_stay_told),
+		TEST(a_dropped_job_ends_while_it_waits_for_bytes),
+		TEST(dropped_jobs_leave_the_queue_and_the_others_stay),
 		TEST(shutdown_ends_running_and_queued_jobs),
 		TEST(shutdown_does_not_wait_for_the_store),
 		TEST(done_may_submit),

@@ -21,6 +21,8 @@
 #include "base/budget.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "base/wanted.h"
+#include "gate_store.h"
 #include "media/plan.h"
 #include "media/pool.h"
 #include "media/samples.h"
@@ -34,7 +36,7 @@
 struct world {
 	char dir[64];
 	struct stats stats;
-	struct store *store;
+	struct store *store, *gate;    /* the gate stands before the store */
 	struct blocks *blocks;
 	struct pool *pool;
 	struct budget *budget;
@@ -55,7 +57,9 @@ static void open_world(struct world *w, size_t capacity)
 
 	memset(&w->stats, 0, sizeof(w->stats));
 	assert_int_equal(store_dir_open(w->dir, &w->stats, why, &w->store), 0);
-	w->blocks = blocks_new(w->store, (size_t)64 << 20, &w->stats);
+	w->gate = gate_store_new(w->store, &w->stats);
+	assert_non_null(w->gate);
+	w->blocks = blocks_new(w->gate, (size_t)64 << 20, &w->stats);
 	w->budget = budget_new((size_t)64 << 20, &w->stats);
 	o.binary = getenv("S3SAMPLEFS_WORKER");
 	o.workers = 2;
@@ -72,7 +76,7 @@ static void close_world(struct world *w)
 {
 	pool_free(w->pool);
 	blocks_free(w->blocks);
-	store_free(w->store);
+	store_free(w->gate);
 	samples_free(w->samples);
 	budget_free(w->budget);
 }
@@ -154,7 +158,7 @@ static void got_rows(void *arg, int err, const char *why, struct blob *const *ro
 	struct rows_wait *r = arg;
 
 	r->err = err;
-	if (err)
+	if (err && err != -ECANCELED)
 		fprintf(stderr, "rows: %s\n", why);
 	for (uint32_t i = 0; !err && i < r->count; i++) {
 		r->hash[i] = text_hash64(blob_data(rows[i]), blob_len(rows[i]));
@@ -169,7 +173,7 @@ static int read_rows(struct world *w, struct object *obj, const struct frames_sp
 	struct rows_wait r = { .count = count };
 
 	sem_init(&r.done, 0, 0);
-	samples_rows(w->samples, obj, s, first, count, sequential, got_rows, &r);
+	samples_rows(w->samples, obj, s, first, count, sequential, NULL, got_rows, &r);
 	sem_wait(&r.done);
 	sem_destroy(&r.done);
 	if (!r.err) {
@@ -222,6 +226,158 @@ static void many_readers_of_one_cold_row_cost_one_probe_and_one_decode(void **st
 	assert_int_equal(stats_get(&w->stats, STAT_decode_errors), 0);
 	assert_int_equal(stats_get(&w->stats, STAT_decode_jobs), 2);
 	pthread_barrier_destroy(&start);
+	object_unref(obj);
+	close_world(w);
+}
+
+/* -- readers that go away -- */
+
+#define LEAVERS 8u           /* threads */
+#define TURNS 12u            /* reads of each; every second one is given up */
+
+struct leaver {
+	pthread_t thread;
+	struct world *w;
+	struct object *obj;
+	unsigned number;
+	uint64_t want[ROWS];
+	unsigned faults, left;       /* wrong answers; reads that were given up */
+};
+
+static void *read_and_leave(void *arg)
+{
+	struct leaver *l = arg;
+	struct frames_spec s = spec();
+
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		struct wanted wanted = { 0 };
+		struct rows_wait r = { .count = 1 };
+		uint32_t row = (l->number * 7 + turn * 3) % ROWS;
+		bool leaves = (l->number + turn) % 2;
+
+		sem_init(&r.done, 0, 0);
+		samples_rows(l->w->samples, l->obj, &s, row, 1, false, &wanted, got_rows, &r);
+		if (leaves) {
+			wanted_drop(&wanted);
+			samples_drop(l->w->samples);
+		}
+		sem_wait(&r.done);
+		sem_destroy(&r.done);
+		l->left += r.err == -ECANCELED;
+		if (r.err == 0)
+			l->faults += r.hash[0] != l->want[row];
+		else
+			l->faults += !leaves || r.err != -ECANCELED;
+	}
+	return NULL;
+}
+
+/* With room for two rows, so that all is decoded again and again, and with a new
+ * object each round, so that its table is, too. */
+static void readers_that_leave_cost_the_others_nothing(void **state)
+{
+	struct world *w = *state;
+	struct leaver leavers[LEAVERS];
+	struct frames_spec s = spec();
+	uint64_t want[ROWS];
+	unsigned left = 0;
+
+	open_world(w, (size_t)30 << 10);
+	for (unsigned round = 0; round < 5; round++) {
+		struct object *obj = object(w, "clip.mp4");
+
+		if (round == 0)
+			assert_int_equal(read_rows(w, obj, &s, 0, ROWS, false, want), 0);
+		for (unsigned i = 0; i < LEAVERS; i++) {
+			leavers[i] = (struct leaver){ .w = w, .obj = obj, .number = i };
+			memcpy(leavers[i].want, want, sizeof(want));
+			pthread_create(&leavers[i].thread, NULL, read_and_leave, &leavers[i]);
+		}
+		for (unsigned i = 0; i < LEAVERS; i++) {
+			pthread_join(leavers[i].thread, NULL);
+			assert_int_equal(leavers[i].faults, 0);
+			left += leavers[i].left;
+		}
+		object_unref(obj);
+	}
+	/* Who leaves a row that has to be decoded, before he has it, is not kept waiting. */
+	assert_true(left > 0);
+	assert_int_equal(stats_get(&w->stats, STAT_decode_errors), 0);
+	assert_int_equal(stats_get(&w->stats, STAT_worker_deaths), 0);
+	close_world(w);
+}
+
+static void who_was_dropped_before_he_asked_costs_nothing(void **state)
+{
+	struct world *w = *state;
+	struct frames_spec s = spec();
+	struct wanted wanted = { 0 };
+	struct rows_wait r = { .count = 1 };
+	struct object *obj;
+
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "clip.mp4");
+	sem_init(&r.done, 0, 0);
+	wanted_drop(&wanted);
+	samples_rows(w->samples, obj, &s, 0, 1, false, &wanted, got_rows, &r);
+	sem_wait(&r.done);
+	assert_int_equal(r.err, -ECANCELED);
+	assert_int_equal(stats_get(&w->stats, STAT_decode_jobs), 0);
+	sem_destroy(&r.done);
+	object_unref(obj);
+	close_world(w);
+}
+
+static void rows_make_room_when_somebody_else_needs_it(void **state)
+{
+	const size_t capacity = (size_t)200 << 10, row = 64 * 64 * 3;
+	struct world *w = *state;
+	struct frames_spec s = spec();
+	uint64_t hash[ROWS];
+	struct object *obj;
+
+	open_world(w, capacity);
+	obj = object(w, "clip.mp4");
+	assert_int_equal(read_rows(w, obj, &s, 0, ROWS, false, hash), 0);
+	assert_in_range(stats_get(&w->stats, STAT_row_bytes), capacity / 2 + row, capacity);
+	samples_shrink(w->samples, capacity / 2);
+	assert_in_range(stats_get(&w->stats, STAT_row_bytes), 0, capacity / 2);
+	/* Not all of it can be taken. */
+	samples_shrink(w->samples, SIZE_MAX);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		assert_int_equal(read_rows(w, obj, &s, i, 1, false, hash), 0);
+		assert_in_range(stats_get(&w->stats, STAT_row_bytes), row, capacity / 4);
+	}
+	samples_shrink(w->samples, 0);
+	assert_int_equal(read_rows(w, obj, &s, 0, ROWS, false, hash), 0);
+	assert_in_range(stats_get(&w->stats, STAT_row_bytes), capacity / 2 + row, capacity);
+	object_unref(obj);
+	close_world(w);
+}
+
+static void who_comes_after_the_last_one_left_gets_the_rows(void **state)
+{
+	struct world *w = *state;
+	struct frames_spec s = spec();
+	struct wanted wanted = { 0 };
+	struct rows_wait gone = { .count = 1 }, later = { .count = 1 };
+	struct object *obj;
+
+	open_world(w, (size_t)64 << 20);
+	obj = object(w, "clip.mp4");
+	sem_init(&gone.done, 0, 0);
+	sem_init(&later.done, 0, 0);
+	gate_store_set(w->gate, true);
+	samples_rows(w->samples, obj, &s, 3, 1, false, &wanted, got_rows, &gone);
+	gate_store_wait_held(w->gate, 1);
+	wanted_drop(&wanted);
+	samples_drop(w->samples);
+	sem_wait(&gone.done);
+	assert_int_equal(gone.err, -ECANCELED);
+	samples_rows(w->samples, obj, &s, 3, 1, false, NULL, got_rows, &later);
+	gate_store_set(w->gate, false);
+	sem_wait(&later.done);
+	assert_int_equal(later.err, 0);
 	object_unref(obj);
 	close_world(w);
 }
@@ -366,7 +522,7 @@ static void mfcc_has_the_shape_of_its_spec_and_is_computed_once(void **state)
 		struct blob_wait b = { 0 };
 
 		sem_init(&b.done, 0, 0);
-		samples_mfcc(w->samples, obj, &s, got_blob, &b);
+		samples_mfcc(w->samples, obj, &s, NULL, got_blob, &b);
 		sem_wait(&b.done);
 		sem_destroy(&b.done);
 		assert_int_equal(b.err, 0);
@@ -381,6 +537,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_readers_of_one_cold_row_cost_one_probe_and_one_decode),
+		cmocka_unit_test(readers_that_leave_cost_the_others_nothing),
+		cmocka_unit_test(who_was_dropped_before_he_asked_costs_nothing),
+		cmocka_unit_test(rows_make_room_when_somebody_else_needs_it),
+		cmocka_unit_test(who_comes_after_the_last_one_left_gets_the_rows),
 		cmocka_unit_test(front_to_back_decodes_each_gop_once),
 		cmocka_unit_test(all_frames_front_to_back_are_decoded_once_each),
 		cmocka_unit_test(a_small_capacity_costs_work_but_changes_nothing),

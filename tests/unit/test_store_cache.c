@@ -76,7 +76,7 @@ static int set_up(void **state)
 		write_file(i, 0);
 	if (store_dir_open(root, &stats, why, &store) < 0)
 		return -1;
-	meta = meta_new(store, META_FOREVER, 1000, &stats);
+	meta = meta_new(store, META_FOREVER, 1 << 20, &stats);
 	blocks = blocks_new(store, CAPACITY, &stats);
 	return meta && blocks ? 0 : -1;
 }

@@ -124,7 +124,8 @@ static void every_corruption_of_the_head_is_refused(void **state)
 {
 	(void)state;
 	REFUSED(g.head.magic++);
-	REFUSED(g.head.flags |= 16);
+	ACCEPTED(g.head.flags |= TABLE_CUT);
+	REFUSED(g.head.flags |= 32);
 	REFUSED(g.head.object_size++);
 	REFUSED(memset(g.head.container, 'a', sizeof(g.head.container)));
 	REFUSED(memset(g.head.colour, 'a', sizeof(g.head.colour)));

@@ -107,6 +107,12 @@ class Mount:
         assert not self.mounted()
         return done.returncode, done.stderr
 
+    def refuse_again(self):
+        """The same on top of what is mounted."""
+        done = subprocess.run(self.command("-f"), env=self.env, capture_output=True, text=True,
+                              timeout=wait.DEADLINE, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stderr
+
     def adopt(self):
         """Finds the daemon that went to the background by its mount point."""
         for entry in Path("/proc").iterdir():

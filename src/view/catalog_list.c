@@ -1,0 +1,258 @@
+#include "view/catalog_list.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "store/object.h"
+#include "view/name.h"
+#include "view/view_priv.h"
+
+#define HEAP (2 * sizeof(void *))   /* malloc's own, each time */
+
+/* A row names the key twice and may double every quote in it. */
+#define ROW_MAX ((size_t)16 * OBJECT_KEY_MAX)
+
+size_t catalog_item_bytes(const char *key, const struct object_meta *meta)
+{
+	/* The array doubles. */
+	return 2 * sizeof(struct catalog_item) + strlen(key) + strlen(meta->etag) + 2 + 2 * HEAP;
+}
+
+int catalog_list_add(struct catalog_list *l, const char *key, const struct object_meta *meta)
+{
+	struct catalog_item *it;
+
+	if (l->n == l->room) {
+		size_t room = l->room ? 2 * l->room : 256;
+		struct catalog_item *more = reallocarray(l->items, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		l->items = more;
+		l->room = room;
+	}
+	it = &l->items[l->n];
+	*it = (struct catalog_item){ strdup(key), meta->size, strdup(meta->etag) };
+	l->n++;
+	return it->key && it->etag ? 0 : -ENOMEM;
+}
+
+void catalog_list_done(struct catalog_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->items[i].key);
+		free(l->items[i].etag);
+	}
+	free(l->items);
+	*l = (struct catalog_list){ 0 };
+}
+
+/* Whether the listed key is a sample's video, and of which class. */
+static bool is_sample(const struct view *v, const char *key, struct name_class *class)
+{
+	for (const char *part = key, *end;; part = end + 1) {
+		end = strchrnul(part, '/');
+		if (!name_is_possible(part, (size_t)(end - part), ""))
+			return false;
+		if (!*end)
+			break;
+	}
+	return view_matches(&v->cfg, key) && name_classify(v->cfg.path, v->cfg.split_names, key, class);
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts, and lets each label stand once. Returns how many are left. */
+static size_t sort_labels(char **labels, size_t n)
+{
+	size_t kept = 0;
+
+	if (n > 0)
+		qsort(labels, n, sizeof(*labels), compare_labels);
+	for (size_t i = 0; i < n; i++) {
+		if (kept > 0 && strcmp(labels[kept - 1], labels[i]) == 0)
+			free(labels[i]);
+		else
+			labels[kept++] = labels[i];
+	}
+	return kept;
+}
+
+int catalog_list_labels(const struct catalog_list *l, const struct view *v, struct catalog_data *ret)
+{
+	char **labels = NULL;
+	size_t n = 0, room = 0;
+	struct name_class class, last = { 0 };
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!is_sample(v, l->items[i].key, &class))
+			continue;
+		/* Neighbours in a listing mostly share their label. */
+		if (last.label && last.label_len == class.label_len &&
+		    memcmp(last.label, class.label, last.label_len) == 0)
+			continue;
+		if (n == room) {
+			char **more = reallocarray(labels, room ? 2 * room : 64, sizeof(*labels));
+			if (!more)
+				goto no_memory;
+			labels = more;
+			room = room ? 2 * room : 64;
+		}
+		labels[n] = strndup(class.label, class.label_len);
+		if (!labels[n])
+			goto no_memory;
+		n++;
+		last = class;
+	}
+	ret->n_labels = sort_labels(labels, n);
+	ret->labels = (const char *const *)labels;
+	return 0;
+no_memory:
+	while (n > 0)
+		free(labels[--n]);
+	free(labels);
+	return -ENOMEM;
+}
+
+/* The first item not before key. */
+static size_t lower_bound(const struct catalog_list *l, const char *key)
+{
+	size_t low = 0, high = l->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (strcmp(l->items[mid].key, key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The object that gives a video's sound: its own track where there is no other. */
+static const char *find_audio(const struct view *v, const struct catalog_list *l, const char *video)
+{
+	char *prefix = v->cfg.audio ? name_audio_prefix(v->cfg.audio, video) : NULL;
+	const char *found = video;
+
+	for (size_t i = prefix ? lower_bound(l, prefix) : l->n;
+	     i < l->n && strncmp(l->items[i].key, prefix, strlen(prefix)) == 0; i++) {
+		const char *key = l->items[i].key;
+
+		if (name_is_audio_of(prefix, key) && view_matches(&v->mfcc->cfg, key) &&
+		    !view_matches(&v->cfg, key)) {
+			found = key;
+			break;
+		}
+	}
+	free(prefix);
+	return found;
+}
+
+/* RFC 4180: quoted where it must be. */
+static void add_field(struct buf *b, const char *text, size_t len, char after)
+{
+	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len) ||
+	             memchr(text, '\n', len);
+
+	if (quote)
+		buf_putc(b, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"')
+			buf_putc(b, '"');
+		buf_putc(b, text[i]);
+	}
+	if (quote)
+		buf_putc(b, '"');
+	buf_putc(b, after);
+}
+
+/* The row of an item, in place of what was in b; nothing if it is no sample. */
+static void write_row(const struct catalog_list *l, const struct view *v, const struct catalog_data *d,
+                      const struct catalog_item *it, struct buf *b)
+{
+	struct name_class class;
+	const char *audio;
+
+	buf_reset(b);
+	if (!is_sample(v, it->key, &class))
+		return;
+	audio = find_audio(v, l, it->key);
+	add_field(b, it->key, strlen(it->key), ',');
+	add_field(b, class.split, class.split_len, ',');
+	add_field(b, class.label, class.label_len, ',');
+	buf_printf(b, "%" PRId64 ",", catalog_class(d, class.label, class.label_len));
+	add_field(b, it->key, strlen(it->key), ',');
+	add_field(b, audio, strlen(audio), ',');
+	add_field(b, it->etag, strlen(it->etag), ',');
+	buf_printf(b, "%" PRIu64 "\n", it->size);
+}
+
+static const char head[] = "path,split,label,class,video,audio,etag,size\n";
+
+int catalog_list_index_size(const struct catalog_list *l, const struct view *v, const struct catalog_data *d,
+                            size_t *ret_size)
+{
+	size_t size = sizeof(head) - 1;
+	struct buf row;
+	int err = 0;
+
+	buf_init(&row, ROW_MAX);
+	for (size_t i = 0; i < l->n && !err; i++) {
+		write_row(l, v, d, &l->items[i], &row);
+		err = buf_error(&row) ? -ENOMEM : 0;
+		size += row.len;
+	}
+	buf_done(&row);
+	if (!err)
+		*ret_size = size;
+	return err;
+}
+
+int catalog_list_index(const struct catalog_list *l, const struct view *v, const struct catalog_data *d, size_t size,
+                       struct blob **ret_index)
+{
+	struct blob *index = blob_new(size);
+	size_t at = sizeof(head) - 1;
+	struct buf row;
+	int err = 0;
+
+	if (!index)
+		return -ENOMEM;
+	memcpy(blob_writable(index), head, at);
+	buf_init(&row, ROW_MAX);
+	for (size_t i = 0; i < l->n && !err; i++) {
+		write_row(l, v, d, &l->items[i], &row);
+		err = buf_error(&row) || row.len > size - at ? -ENOMEM : 0;
+		if (!err && row.len > 0)
+			memcpy(blob_writable(index) + at, row.data, row.len);
+		at += row.len;
+	}
+	buf_done(&row);
+	if (err)
+		blob_unref(index);
+	else
+		*ret_index = index;
+	return err;
+}
+
+struct blob *catalog_classes(const struct catalog_data *d)
+{
+	struct buf text;
+	struct blob *classes = NULL;
+
+	buf_init(&text, SIZE_MAX);
+	for (size_t i = 0; i < d->n_labels; i++)
+		buf_printf(&text, "%s\n", d->labels[i]);
+	if (!buf_error(&text))
+		classes = blob_copy(text.len ? text.data : "", text.len);
+	buf_done(&text);
+	return classes;
+}
