@@ -165,8 +165,12 @@ int cpu_relu_backward(struct backend *b, size_t n, const float *dy, const float 
 {
 	(void)b;
 #pragma omp parallel for simd schedule(static)
-	for (size_t i = 0; i < n; i++)
-		dx[i] = y[i] > 0 ? dy[i] : 0;
+	for (size_t i = 0; i < n; i++) {
+		/* read in any case, or it becomes a branch */
+		float d = dy[i];
+
+		dx[i] = y[i] > 0 ? d : 0;
+	}
 	return 0;
 }
 
