@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""How long the trainer's device waits for data, and how fast it is beside the same model in
+PyTorch, in one run.
+
+    bench_training.py [--epochs N] [--repeat N] [--delay MS]
+
+- the share of time that the device waited: from a local copy of the samples, from a mount that has
+  been read once, from a fresh mount of a bucket behind a proxy with --delay before each first byte
+- samples/s of s3sample-train from the local copy, and of tests/trainer/lib/twin.py with the same
+  batches from memory, as a ratio; and what both reach on voices never heard, over several seeds.
+  Left out, and said so, where there is no PyTorch.
+
+The data are the digits of tests/training. Figures of one run compare with each other, not with
+those of another machine.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# For both programs alike, before any library reads it: threads that wait don't spin.
+os.environ["OMP_WAIT_POLICY"] = "passive"
+_TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(_TESTS / "training"), str(_TESTS / "fs")]
+
+import numpy as np                                  # noqa: E402
+
+import digits                                       # noqa: E402
+from lib.mount import Mount                         # noqa: E402
+from lib.proxy import Proxy                         # noqa: E402
+from lib.recipes import cache_folder                # noqa: E402
+from lib.s3server import Bucket                     # noqa: E402
+from lib.seaweed import SeaweedFS                   # noqa: E402
+from runs import SAMPLES, accuracy, train           # noqa: E402
+
+THREADS, BATCH = 2, 32
+VIEW = f"samples@{SAMPLES}"
+
+
+def last_epoch(out):
+    """With the times that events() leaves out."""
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["event"] == "epoch"][-1]
+
+
+def measure(data, folder, *options):
+    out = train(data, folder / "out", "--overwrite", *options)
+    return last_epoch(out)
+
+
+# ---- waiting -----------------------------------------------------------------------------------
+
+
+def bench_waiting(clips, copy, folder, epochs, delay):
+    print(f"\nshare of time the device waited, {epochs} epochs\n"
+          f"  {'from':<52} {'waited':>8} {'samples/s':>10}")
+
+    def line(name, data, epochs=epochs, *more):
+        told = measure(data, folder, "--epochs", str(epochs), *more)
+        print(f"  {name:<52} {100 * told['wait_share']:6.1f} % {told['samples_per_s']:10.0f}",
+              flush=True)
+
+    line("a local copy", copy)
+    with Mount(folder / "dir", f"dir:{clips}", {"metadata_ttl": "forever"}) as mount:
+        line("a fresh mount of a folder, first epoch", mount / VIEW, 1)
+        line("the same mount, now warm", mount / VIEW)
+    server = SeaweedFS(folder / "seaweed")
+    proxy = Proxy(server, folder / "nginx")
+    try:
+        bucket = Bucket(server, "digits").create().put_tree(clips)
+        proxy.rule(delay=delay / 1000)
+        options = proxy.options() | {"metadata_ttl": "forever"}
+        for readers in ("4", "16"):
+            with Mount(folder / "s3", bucket.source, options, env=proxy.environment()) as mount:
+                line(f"a fresh mount, {delay} ms away, {readers} readers, first epoch", mount / VIEW, 1,
+                     "--readers", readers)
+                line("the same mount, now warm", mount / VIEW, epochs, "--readers", readers)
+    finally:
+        proxy.stop()
+        server.stop()
+
+
+# ---- PyTorch -----------------------------------------------------------------------------------
+
+
+def load_twin():
+    spec = importlib.util.spec_from_file_location("twin", _TESTS / "trainer/lib/twin.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Twin
+
+
+def arrays(copy, split):
+    """frames, mfcc and labels of a split, in memory."""
+    folders = sorted(path.parent for path in (copy / split).rglob("label.txt"))
+    classes = sorted(digits.WORDS)
+    labels = [classes.index((f / "label.txt").read_text().strip()) for f in folders]
+    return (np.stack([np.load(f / "frames.npy") for f in folders]),
+            np.stack([np.load(f / "mfcc.npy") for f in folders]), np.array(labels))
+
+
+def train_twin(data, val, epochs, seed):
+    """The defaults of s3sample-train: AdamW, warm-up and cosine, label smoothing. Returns the
+    accuracy on val, and samples a second of training and validation together."""
+    import torch
+    torch.manual_seed(seed)
+    torch.set_num_threads(THREADS)
+    twin = load_twin()(len(digits.WORDS), data[1].shape[1])
+    groups = [{"params": [p for p in twin.parameters() if p.ndim > 1], "weight_decay": 0.01},
+              {"params": [p for p in twin.parameters() if p.ndim == 1], "weight_decay": 0}]
+    optimizer = torch.optim.AdamW(groups, lr=0.002)
+    steps = -(-len(data[2]) // BATCH)
+    warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: (
+        (i + 1) / steps if i < steps else
+        0.5 * (1 + np.cos(np.pi * (i - steps) / max(1, (epochs - 1) * steps)))))
+    frames, mfcc, labels = (torch.from_numpy(a) for a in data)
+    frames_val, mfcc_val, labels_val = (torch.from_numpy(a) for a in val)
+    start, right = time.perf_counter(), 0
+    for _ in range(epochs):
+        order = torch.randperm(len(labels))
+        for i in range(0, len(order), BATCH):
+            batch = order[i:i + BATCH]
+            loss = torch.nn.functional.cross_entropy(twin(frames[batch], mfcc[batch]), labels[batch],
+                                                     label_smoothing=0.05)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            warm.step()
+        with torch.no_grad():
+            right = sum(int((twin(frames_val[i:i + BATCH], mfcc_val[i:i + BATCH]).argmax(1)
+                             == labels_val[i:i + BATCH]).sum())
+                        for i in range(0, len(labels_val), BATCH))
+    seconds = time.perf_counter() - start
+    return right / len(labels_val), epochs * (len(labels) + len(labels_val)) / seconds
+
+
+def bench_twin(copy, folder, epochs, repeat):
+    data, val = arrays(copy, "train"), arrays(copy, "val")
+    ours, theirs = [], []
+    train_twin(data, val, 1, 0)                     # once before it counts: its libraries load
+    for seed in range(repeat):                      # in turns, so that both meet the same machine
+        told = measure(copy, folder, "--epochs", str(epochs), "--seed", str(seed))
+        ours.append((accuracy(folder / "out"), told["samples_per_s"]))
+        theirs.append(train_twin(data, val, epochs, seed))
+    print(f"\nbeside the twin in PyTorch, {THREADS} threads, batch {BATCH}, {epochs} epochs, "
+          f"{repeat} seeds\n  {'':<20} {'samples/s':>10} {'accuracy on voices never heard':>32}")
+    for name, runs in (("s3sample-train", ours), ("PyTorch", theirs)):
+        reached = ", ".join(f"{100 * a:.1f}" for a, _ in runs)
+        print(f"  {name:<20} {statistics.median(s for _, s in runs):10.0f} {reached:>30} %")
+    ratio = statistics.median(a / b for (_, a), (_, b) in zip(ours, theirs))
+    print(f"  ratio {ratio:.2f} (median of {repeat})")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--delay", type=int, default=30, help="ms before each first byte")
+    options = parser.parse_args()
+    clips = digits.make_digits(cache_folder() / "digits-bench")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Mount(folder / "copied", f"dir:{clips}") as mount:
+            shutil.copytree(mount / VIEW, folder / "copy")
+        bench_waiting(clips, folder / "copy", folder, options.epochs, options.delay)
+        if importlib.util.find_spec("torch"):
+            bench_twin(folder / "copy", folder, options.epochs, options.repeat)
+        else:
+            print("\nthere is no PyTorch here: not compared")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The trainer learns spoken digits from a mount: by voices it has never heard, to the same bits
+wherever the samples lie."""
+import shutil
+
+import pytest
+from lib.mount import Mount
+from lib.s3server import Bucket
+from runs import SAMPLES, accuracy, arrays, checkpoint, events, train
+
+
+@pytest.fixture(scope="module")
+def learned(mounted, tmp_path_factory):
+    """A training on both modalities, from the mount."""
+    return train(mounted / f"samples@{SAMPLES}", tmp_path_factory.mktemp("learned"))
+
+
+def test_digits_are_recognised_in_voices_never_heard(learned):
+    assert accuracy(learned) > 0.95
+
+
+@pytest.mark.parametrize("modality", ["video", "audio"])
+def test_each_modality_tells_something_and_both_tell_more(mounted, learned, tmp_path, modality):
+    alone = accuracy(train(mounted / f"samples@{SAMPLES}", tmp_path, "--modality", modality))
+    assert 0.3 < alone < accuracy(learned)      # by chance 0.1
+
+
+def test_a_copy_of_the_samples_gives_the_same_bits(mounted, learned, tmp_path):
+    shutil.copytree(mounted / f"samples@{SAMPLES}", tmp_path / "copy")
+    out = train(tmp_path / "copy", tmp_path / "out")
+    assert events(out) == events(learned)       # every loss of every step, every metric
+    assert checkpoint(out) == checkpoint(learned)
+
+
+def test_a_bucket_gives_the_same_bits(clips, store, learned, tmp_path):
+    bucket = Bucket(store, "digits").create().put_tree(clips)
+    with Mount(tmp_path / "s3", bucket.source, store.options(), env=store.environment()) as mount:
+        out = train(mount / f"samples@{SAMPLES}", tmp_path / "out")
+    assert events(out) == events(learned)
+    # The list of samples has other ETags, and so the checkpoint says it is another one.
+    assert arrays(out) == arrays(learned)
