@@ -205,7 +205,11 @@ static void describe(const struct report *r, const struct report_step *s, struct
 {
 	char left[32];
 
-	format_time(speed(r) > 0 ? samples_left(r, s) / speed(r) : 0, left, sizeof(left));
+	/* The first step's time isn't known yet. */
+	if (speed(r) > 0)
+		format_time(samples_left(r, s) / speed(r), left, sizeof(left));
+	else
+		snprintf(left, sizeof(left), "?");
 	buf_printf(out, "epoch %u/%u  %zu/%zu  %.0f samples/s", s->epoch + 1, r->config.epochs, s->done,
 	           s->total, speed(r));
 	if (s->epoch_weight > 0)

@@ -70,11 +70,13 @@ static int share_bad(struct run *r, const struct batch *b, struct why *why)
 	err = add_bad(r, b->bad, b->n_bad, why);
 	for (size_t i = 0; i < r->plan.batch && !err; i++) {
 		char reason[64];
-		struct bad_sample other = { (uint32_t)(r->shared[i] - 1), reason };
+		struct bad_sample other = { 0, reason };
 
+		if (r->shared[i] < 1)
+			continue;
+		other.sample = (uint32_t)(r->shared[i] - 1);
 		snprintf(reason, sizeof(reason), "rank %zu could not use it", i / b->places);
-		if (r->shared[i] > 0)
-			err = add_bad(r, &other, 1, why);
+		err = add_bad(r, &other, 1, why);
 	}
 	return err;
 }
