@@ -281,7 +281,7 @@ static void open_backend(const char *name)
 		must(cpu_new(2, &b), name);
 #ifdef HAVE_CUDA
 	else if (strcmp(name, "cuda") == 0)
-		must(cuda_new(0, true, &b), name);
+		must(cuda_new(&(struct cuda_options){ .deterministic = true }, &b), name);
 #endif
 	else
 		die("no such backend", name);

@@ -2,7 +2,7 @@
  *
  * A backend is a struct of functions (struct backend_ops). There is the plain C
  * reference (reference.h), which defines what each of them computes, and others
- * that compute the same faster: the CPU by oneDNN (cpu.h). Tests compare each with
+ * that compute the same faster: the CPU by oneDNN (cpu.h), a GPU by cuDNN (cuda.h). Tests compare each with
  * the reference, and the reference with finite differences and PyTorch.
  *
  * Buffers belong to whoever allocated them and live on the device: only the

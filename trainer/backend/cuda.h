@@ -1,7 +1,13 @@
-/* cuda.h - the backend for NVIDIA's GPUs: convolutions by cuDNN (the classic functions),
- * matrix products by cuBLAS, the rest by kernels of our own (cuda_kernels.h).
+/* cuda.h - the backend for one NVIDIA GPU: convolutions by cuDNN 9, matrix products by
+ * cuBLAS, the rest by our own kernels (cuda_kernels.h).
  *
- * float32 throughout, without TF32: results are the reference's within rounding. */
+ * Work is queued on one stream and functions return before it is done, except download.
+ * upload has taken what it was given when it returns, and copies it on a second stream
+ * while the first one goes on computing.
+ *
+ * The same bits come out of the same inputs on the same kind of GPU with the same
+ * libraries if `deterministic` is set. Otherwise cuDNN may convolve in ways that are
+ * faster and add in an order left to chance, which nothing else here does. */
 #ifndef S3SAMPLE_BACKEND_CUDA_H
 #define S3SAMPLE_BACKEND_CUDA_H
 
@@ -9,9 +15,16 @@
 
 struct backend;
 
-/* On the device with that number. deterministic: only algorithms of cuDNN that give the same bits
- * each time. Returns 0, -ENODEV (there is no such device, or no driver), -ENOMEM, -EIO. Free with
- * backend_free. */
-int cuda_new(int device, bool deterministic, struct backend **ret);
+struct cuda_options {
+	int device;             /* from 0, in CUDA's order (CUDA_VISIBLE_DEVICES) */
+	bool deterministic;
+	bool reduced_precision; /* products of float32 may be rounded to TF32's 10 bits first */
+};
+
+/* How many devices there are; 0 also where there is no driver. */
+int cuda_devices(void);
+
+/* Returns 0, -ENODEV (no such device), -ENOMEM or -EIO. Free with backend_free. */
+int cuda_new(const struct cuda_options *options, struct backend **ret);
 
 #endif

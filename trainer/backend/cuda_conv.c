@@ -1,154 +1,277 @@
+/* Convolutions by cuDNN's classic functions: in 9 they are called deprecated, but what
+ * replaces them is a C++ library of its own. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "backend/cuda_priv.h"
+#include "base/log.h"
 
-#define ALGORITHMS_MAX 16
-#define WORKSPACE_MAX ((size_t)1 << 30) /* bytes */
+/* Of an algorithm: past this a faster one isn't worth the samples that fit no more. */
+#define WORKSPACE_MAX ((size_t)256 << 20) /* bytes */
+
+#define CANDIDATES_MAX 32
+
+/* cuDNN reads several values at once. Filters lie one behind the other, so may begin at any
+ * float; all other arrays begin where cudaMalloc put them. */
+#define ALIGNMENT 16      /* bytes: what cuDNN may count on */
+#define COPY_ALIGNMENT 256 /* of the workspace behind the copy */
+
+/* One of the three directions. */
+struct way {
+	cudnnConvolutionDescriptor_t desc; /* its own, as its algorithm has its own math type */
+	int algo;           /* cudnnConvolution{Fwd,BwdData,BwdFilter}Algo_t */
+	size_t workspace;   /* bytes */
+};
 
 struct conv {
-	cudnnTensorDescriptor_t x, y;
+	cudnnTensorDescriptor_t x, y; /* of dx and dy as well */
 	cudnnFilterDescriptor_t filters;
-	cudnnConvolutionDescriptor_t conv;
-	cudnnConvolutionFwdAlgo_t forward;
-	cudnnConvolutionBwdDataAlgo_t data;
-	cudnnConvolutionBwdFilterAlgo_t filter;
-	size_t workspace;       /* bytes; the most that one of the three needs */
+	size_t filters_size; /* bytes */
+	struct way forward, data, weights;
 };
+
+/* ---- choosing algorithms ------------------------------------------------------------- */
+
+/* What the three finders say of an algorithm, in one type. */
+struct candidate {
+	int algo;
+	cudnnStatus_t status;
+	cudnnDeterminism_t determinism;
+	cudnnMathType_t math;
+};
+
+/* A direction's finder, best first; and how much room an algorithm of it needs. */
+typedef cudnnStatus_t find_fn(cudnnHandle_t cudnn, const struct conv *c, struct candidate *ret,
+                              int *ret_n);
+typedef cudnnStatus_t workspace_fn(cudnnHandle_t cudnn, const struct conv *c, int algo,
+                                   size_t *ret);
+
+static int at_most(int n, int max)
+{
+	return n < max ? n : max;
+}
+
+static cudnnStatus_t find_forward(cudnnHandle_t cudnn, const struct conv *c, struct candidate *ret,
+                                  int *ret_n)
+{
+	cudnnConvolutionFwdAlgoPerf_t found[CANDIDATES_MAX];
+	int max = 0, n = 0;
+	cudnnStatus_t status = cudnnGetConvolutionForwardAlgorithmMaxCount(cudnn, &max);
+
+	if (!status)
+		status = cudnnGetConvolutionForwardAlgorithm_v7(cudnn, c->x, c->filters, c->forward.desc,
+		                                                c->y, at_most(max, CANDIDATES_MAX), &n,
+		                                                found);
+	for (int i = 0; i < n && !status; i++)
+		ret[i] = (struct candidate){ (int)found[i].algo, found[i].status, found[i].determinism,
+		                             found[i].mathType };
+	*ret_n = n;
+	return status;
+}
+
+static cudnnStatus_t workspace_forward(cudnnHandle_t cudnn, const struct conv *c, int algo,
+                                       size_t *ret)
+{
+	return cudnnGetConvolutionForwardWorkspaceSize(cudnn, c->x, c->filters, c->forward.desc, c->y,
+	                                               (cudnnConvolutionFwdAlgo_t)algo, ret);
+}
+
+static cudnnStatus_t find_data(cudnnHandle_t cudnn, const struct conv *c, struct candidate *ret,
+                               int *ret_n)
+{
+	cudnnConvolutionBwdDataAlgoPerf_t found[CANDIDATES_MAX];
+	int max = 0, n = 0;
+	cudnnStatus_t status = cudnnGetConvolutionBackwardDataAlgorithmMaxCount(cudnn, &max);
+
+	if (!status)
+		status = cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnn, c->filters, c->y, c->data.desc,
+		                                                     c->x, at_most(max, CANDIDATES_MAX),
+		                                                     &n, found);
+	for (int i = 0; i < n && !status; i++)
+		ret[i] = (struct candidate){ (int)found[i].algo, found[i].status, found[i].determinism,
+		                             found[i].mathType };
+	*ret_n = n;
+	return status;
+}
+
+static cudnnStatus_t workspace_data(cudnnHandle_t cudnn, const struct conv *c, int algo,
+                                    size_t *ret)
+{
+	return cudnnGetConvolutionBackwardDataWorkspaceSize(cudnn, c->filters, c->y, c->data.desc, c->x,
+	                                                    (cudnnConvolutionBwdDataAlgo_t)algo, ret);
+}
+
+static cudnnStatus_t find_weights(cudnnHandle_t cudnn, const struct conv *c, struct candidate *ret,
+                                  int *ret_n)
+{
+	cudnnConvolutionBwdFilterAlgoPerf_t found[CANDIDATES_MAX];
+	int max = 0, n = 0;
+	cudnnStatus_t status = cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(cudnn, &max);
+
+	if (!status)
+		status = cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnn, c->x, c->y, c->weights.desc,
+		                                                       c->filters,
+		                                                       at_most(max, CANDIDATES_MAX), &n,
+		                                                       found);
+	for (int i = 0; i < n && !status; i++)
+		ret[i] = (struct candidate){ (int)found[i].algo, found[i].status, found[i].determinism,
+		                             found[i].mathType };
+	*ret_n = n;
+	return status;
+}
+
+static cudnnStatus_t workspace_weights(cudnnHandle_t cudnn, const struct conv *c, int algo,
+                                       size_t *ret)
+{
+	return cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnn, c->x, c->y, c->weights.desc,
+	                                                      c->filters,
+	                                                      (cudnnConvolutionBwdFilterAlgo_t)algo,
+	                                                      ret);
+}
+
+/* Takes the best algorithm that may be taken. The finders of this kind go by tables, not by
+ * measuring: the choice is the same in the next run. */
+static int choose(struct cuda *cuda, const struct conv *c, struct way *w, find_fn *find,
+                  workspace_fn *workspace, const char *what)
+{
+	struct candidate list[CANDIDATES_MAX];
+	int n, err = cuda_error_cudnn(find(cuda->cudnn, c, list, &n), what);
+
+	if (err)
+		return err;
+	for (int i = 0; i < n; i++) {
+		/* Never what the finder says where float32 is asked for: a default is TF32. */
+		cudnnMathType_t math = cuda->options.reduced_precision ? list[i].math : CUDNN_FMA_MATH;
+		size_t size;
+
+		if (list[i].status != CUDNN_STATUS_SUCCESS)
+			continue;
+		if (cuda->options.deterministic && list[i].determinism != CUDNN_DETERMINISTIC)
+			continue;
+		err = cuda_error_cudnn(cudnnSetConvolutionMathType(w->desc, math), what);
+		if (err)
+			return err;
+		if (workspace(cuda->cudnn, c, list[i].algo, &size) || size > WORKSPACE_MAX)
+			continue;
+		w->algo = list[i].algo;
+		w->workspace = size;
+		log_debug("cuDNN: %s: algorithm %d, math type %d, %zu bytes", what, w->algo, (int)math,
+		          size);
+		return 0;
+	}
+	log_debug("cuDNN: %s: none of %d algorithms will do", what, n);
+	return -EIO;
+}
+
+/* ---- the workspace ------------------------------------------------------------------- */
+
+/* Room for a copy of the filters, and behind it what a way needs. */
+static int room(struct cuda *cuda, const struct conv *c, const struct way *w, float **ret_copy,
+                void **ret_workspace)
+{
+	size_t before = (c->filters_size + COPY_ALIGNMENT - 1) / COPY_ALIGNMENT * COPY_ALIGNMENT;
+	void *scratch;
+	int err = cuda_scratch(cuda, before + w->workspace, &scratch);
+
+	if (err)
+		return err;
+	*ret_copy = scratch;
+	*ret_workspace = w->workspace ? (uint8_t *)scratch + before : NULL;
+	return 0;
+}
+
+/* ---- building ------------------------------------------------------------------------ */
+
+static int way_init(struct cuda *cuda, struct way *w, const struct conv_shape *s)
+{
+	cudnnMathType_t math = cuda->options.reduced_precision ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
+	int err = cuda_error_cudnn(cudnnCreateConvolutionDescriptor(&w->desc), "convolution");
+
+	if (!err)
+		err = cuda_error_cudnn(cudnnSetConvolution2dDescriptor(w->desc, s->pad_h, s->pad_w,
+		                                                       s->stride_h, s->stride_w, 1, 1,
+		                                                       CUDNN_CROSS_CORRELATION,
+		                                                       CUDNN_DATA_FLOAT), "convolution");
+	return err ? err : cuda_error_cudnn(cudnnSetConvolutionMathType(w->desc, math), "math type");
+}
+
+static int descriptors_init(struct conv *c, const struct conv_shape *s)
+{
+	int err = cuda_error_cudnn(cudnnCreateTensorDescriptor(&c->x), "x");
+
+	if (!err)
+		err = cuda_error_cudnn(cudnnSetTensor4dDescriptor(c->x, CUDNN_TENSOR_NCHW,
+		                                                  CUDNN_DATA_FLOAT, s->n, s->c, s->h, s->w),
+		                       "x");
+	if (!err)
+		err = cuda_error_cudnn(cudnnCreateTensorDescriptor(&c->y), "y");
+	if (!err)
+		err = cuda_error_cudnn(cudnnSetTensor4dDescriptor(c->y, CUDNN_TENSOR_NCHW,
+		                                                  CUDNN_DATA_FLOAT, s->n, s->k,
+		                                                  conv_out_h(s), conv_out_w(s)), "y");
+	if (!err)
+		err = cuda_error_cudnn(cudnnCreateFilterDescriptor(&c->filters), "filters");
+	if (!err)
+		err = cuda_error_cudnn(cudnnSetFilter4dDescriptor(c->filters, CUDNN_DATA_FLOAT,
+		                                                  CUDNN_TENSOR_NCHW, s->k, s->c, s->r,
+		                                                  s->s), "filters");
+	return err;
+}
+
+static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape *s)
+{
+	int err = descriptors_init(c, s);
+
+	c->filters_size = (size_t)s->k * s->c * s->r * s->s * sizeof(float);
+	if (!err)
+		err = way_init(cuda, &c->forward, s);
+	if (!err)
+		err = way_init(cuda, &c->data, s);
+	if (!err)
+		err = way_init(cuda, &c->weights, s);
+	if (!err)
+		err = choose(cuda, c, &c->forward, find_forward, workspace_forward, "forward");
+	if (!err)
+		err = choose(cuda, c, &c->data, find_data, workspace_data, "backward data");
+	if (!err)
+		err = choose(cuda, c, &c->weights, find_weights, workspace_weights, "backward filters");
+	return err;
+}
+
+/* So that training asks for no memory in its first steps. */
+static int reserve(struct cuda *cuda, const struct conv *c)
+{
+	const struct way *ways[] = { &c->forward, &c->data, &c->weights };
+	float *copy;
+	void *workspace;
+	int err = 0;
+
+	for (int i = 0; i < 3 && !err; i++)
+		err = room(cuda, c, ways[i], &copy, &workspace);
+	return err;
+}
+
+static void way_done(struct way *w)
+{
+	if (w->desc)
+		cuda_error_cudnn(cudnnDestroyConvolutionDescriptor(w->desc), "end");
+}
 
 void cuda_conv_free(struct backend *b, struct conv *c)
 {
 	(void)b;
 	if (!c)
 		return;
-	if (c->x)
-		cudnnDestroyTensorDescriptor(c->x);
-	if (c->y)
-		cudnnDestroyTensorDescriptor(c->y);
+	way_done(&c->forward);
+	way_done(&c->data);
+	way_done(&c->weights);
 	if (c->filters)
-		cudnnDestroyFilterDescriptor(c->filters);
-	if (c->conv)
-		cudnnDestroyConvolutionDescriptor(c->conv);
+		cuda_error_cudnn(cudnnDestroyFilterDescriptor(c->filters), "end");
+	if (c->y)
+		cuda_error_cudnn(cudnnDestroyTensorDescriptor(c->y), "end");
+	if (c->x)
+		cuda_error_cudnn(cudnnDestroyTensorDescriptor(c->x), "end");
 	free(c);
-}
-
-static cudnnStatus_t describe(struct conv *c, const struct conv_shape *s)
-{
-	cudnnStatus_t status = cudnnCreateTensorDescriptor(&c->x);
-
-	if (!status)
-		status = cudnnCreateTensorDescriptor(&c->y);
-	if (!status)
-		status = cudnnCreateFilterDescriptor(&c->filters);
-	if (!status)
-		status = cudnnCreateConvolutionDescriptor(&c->conv);
-	if (!status)
-		status = cudnnSetTensor4dDescriptor(c->x, CUDNN_TENSOR_NCHW, CUDNN_DATA_FLOAT, s->n, s->c,
-		                                    s->h, s->w);
-	if (!status)
-		status = cudnnSetTensor4dDescriptor(c->y, CUDNN_TENSOR_NCHW, CUDNN_DATA_FLOAT, s->n, s->k,
-		                                    conv_out_h(s), conv_out_w(s));
-	if (!status)
-		status = cudnnSetFilter4dDescriptor(c->filters, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NCHW, s->k,
-		                                    s->c, s->r, s->s);
-	if (!status)
-		status = cudnnSetConvolution2dDescriptor(c->conv, s->pad_h, s->pad_w, s->stride_h,
-		                                         s->stride_w, 1, 1, CUDNN_CROSS_CORRELATION,
-		                                         CUDNN_DATA_FLOAT);
-	/* float32 as it is: no tensor cores with ten bits */
-	return status ? status : cudnnSetConvolutionMathType(c->conv, CUDNN_FMA_MATH);
-}
-
-/* Whether an algorithm that a finder proposes may be taken. */
-static bool acceptable(const struct cuda *cuda, cudnnStatus_t status,
-                       cudnnDeterminism_t determinism, cudnnMathType_t math, size_t memory)
-{
-	return status == CUDNN_STATUS_SUCCESS && memory <= WORKSPACE_MAX && math != CUDNN_TENSOR_OP_MATH &&
-	       math != CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION &&
-	       (!cuda->deterministic || determinism == CUDNN_DETERMINISTIC);
-}
-
-static void need(struct conv *c, size_t bytes)
-{
-	if (bytes > c->workspace)
-		c->workspace = bytes;
-}
-
-/* The finders answer by heuristics, fastest first, and run nothing: the same answer each time. */
-static int choose_forward(struct cuda *cuda, struct conv *c)
-{
-	cudnnConvolutionFwdAlgoPerf_t found[ALGORITHMS_MAX];
-	int n = 0, err;
-
-	err = cuda_dnn_error(cudnnGetConvolutionForwardAlgorithm_v7(cuda->dnn, c->x, c->filters, c->conv,
-	                                                            c->y, ALGORITHMS_MAX, &n, found),
-	                     "forward algorithms");
-	for (int i = 0; i < n && !err; i++) {
-		if (!acceptable(cuda, found[i].status, found[i].determinism, found[i].mathType,
-		                found[i].memory))
-			continue;
-		c->forward = found[i].algo;
-		need(c, found[i].memory);
-		return 0;
-	}
-	return err ? err : -EIO;
-}
-
-static int choose_data(struct cuda *cuda, struct conv *c)
-{
-	cudnnConvolutionBwdDataAlgoPerf_t found[ALGORITHMS_MAX];
-	int n = 0, err;
-
-	err = cuda_dnn_error(cudnnGetConvolutionBackwardDataAlgorithm_v7(cuda->dnn, c->filters, c->y,
-	                                                                 c->conv, c->x, ALGORITHMS_MAX,
-	                                                                 &n, found),
-	                     "data algorithms");
-	for (int i = 0; i < n && !err; i++) {
-		if (!acceptable(cuda, found[i].status, found[i].determinism, found[i].mathType,
-		                found[i].memory))
-			continue;
-		c->data = found[i].algo;
-		need(c, found[i].memory);
-		return 0;
-	}
-	return err ? err : -EIO;
-}
-
-static int choose_filter(struct cuda *cuda, struct conv *c)
-{
-	cudnnConvolutionBwdFilterAlgoPerf_t found[ALGORITHMS_MAX];
-	int n = 0, err;
-
-	err = cuda_dnn_error(cudnnGetConvolutionBackwardFilterAlgorithm_v7(cuda->dnn, c->x, c->y,
-	                                                                   c->conv, c->filters,
-	                                                                   ALGORITHMS_MAX, &n, found),
-	                     "filter algorithms");
-	for (int i = 0; i < n && !err; i++) {
-		if (!acceptable(cuda, found[i].status, found[i].determinism, found[i].mathType,
-		                found[i].memory))
-			continue;
-		c->filter = found[i].algo;
-		need(c, found[i].memory);
-		return 0;
-	}
-	return err ? err : -EIO;
-}
-
-static int grow_workspace(struct cuda *cuda, size_t bytes)
-{
-	void *workspace;
-	int err;
-
-	if (bytes <= cuda->workspace_size)
-		return 0;
-	err = cuda_error(cudaMalloc(&workspace, bytes), "workspace");
-	if (err)
-		return err;
-	/* cudaFree waits for whoever still uses it. */
-	cudaFree(cuda->workspace);
-	cuda->workspace = workspace;
-	cuda->workspace_size = bytes;
-	return 0;
 }
 
 int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **ret)
@@ -162,15 +285,11 @@ int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **r
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	err = cuda_dnn_error(describe(c, s), "convolution");
+	err = cuda_enter(cuda);
 	if (!err)
-		err = choose_forward(cuda, c);
+		err = conv_init(cuda, c, s);
 	if (!err)
-		err = choose_data(cuda, c);
-	if (!err)
-		err = choose_filter(cuda, c);
-	if (!err)
-		err = grow_workspace(cuda, c->workspace);
+		err = reserve(cuda, c);
 	if (err) {
 		cuda_conv_free(b, c);
 		return err;
@@ -179,39 +298,88 @@ int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **r
 	return 0;
 }
 
+/* ---- running ------------------------------------------------------------------------- */
+
+static bool aligned(const float *filters)
+{
+	return (uintptr_t)filters % ALIGNMENT == 0;
+}
+
+static int copy_filters(struct cuda *cuda, const struct conv *c, float *to, const float *from)
+{
+	return cuda_error(cudaMemcpyAsync(to, from, c->filters_size, cudaMemcpyDeviceToDevice,
+	                                  cuda->compute), "filters");
+}
+
+/* room, and the filters or their aligned copy. */
+static int prepare(struct cuda *cuda, const struct conv *c, const struct way *w,
+                   const float **filters, void **ret_workspace)
+{
+	float *copy;
+	int err = cuda_enter(cuda);
+
+	if (!err)
+		err = room(cuda, c, w, &copy, ret_workspace);
+	if (err || aligned(*filters))
+		return err;
+	err = copy_filters(cuda, c, copy, *filters);
+	*filters = copy;
+	return err;
+}
+
+static const float one = 1, zero = 0;
+
 int cuda_conv_forward(struct backend *b, struct conv *c, const float *x, const float *filters,
                       float *y)
 {
 	struct cuda *cuda = cuda_of(b);
-	const float one = 1, zero = 0;
+	const struct way *w = &c->forward;
+	void *workspace;
+	int err = prepare(cuda, c, w, &filters, &workspace);
 
-	return cuda_dnn_error(cudnnConvolutionForward(cuda->dnn, &one, c->x, x, c->filters, filters,
-	                                              c->conv, c->forward, cuda->workspace,
-	                                              cuda->workspace_size, &zero, c->y, y),
-	                      "forward");
+	if (err)
+		return err;
+	return cuda_error_cudnn(cudnnConvolutionForward(cuda->cudnn, &one, c->x, x, c->filters, filters,
+	                                                w->desc, (cudnnConvolutionFwdAlgo_t)w->algo,
+	                                                workspace, w->workspace, &zero, c->y, y),
+	                        "forward");
 }
 
 int cuda_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
                             const float *filters, float *dx)
 {
 	struct cuda *cuda = cuda_of(b);
-	const float one = 1, zero = 0;
+	const struct way *w = &c->data;
+	void *workspace;
+	int err = prepare(cuda, c, w, &filters, &workspace);
 
-	return cuda_dnn_error(cudnnConvolutionBackwardData(cuda->dnn, &one, c->filters, filters, c->y, dy,
-	                                                   c->conv, c->data, cuda->workspace,
-	                                                   cuda->workspace_size, &zero, c->x, dx),
-	                      "data");
+	if (err)
+		return err;
+	return cuda_error_cudnn(cudnnConvolutionBackwardData(cuda->cudnn, &one, c->filters, filters,
+	                                                     c->y, dy, w->desc,
+	                                                     (cudnnConvolutionBwdDataAlgo_t)w->algo,
+	                                                     workspace, w->workspace, &zero, c->x, dx),
+	                        "backward data");
 }
 
 int cuda_conv_backward_filters(struct backend *b, struct conv *c, const float *x, const float *dy,
                                float *dfilters)
 {
 	struct cuda *cuda = cuda_of(b);
-	const float one = 1, zero = 0;
+	const struct way *w = &c->weights;
+	float *copy, *to;
+	void *workspace;
+	int err = cuda_enter(cuda);
 
-	return cuda_dnn_error(cudnnConvolutionBackwardFilter(cuda->dnn, &one, c->x, x, c->y, dy, c->conv,
-	                                                     c->filter, cuda->workspace,
-	                                                     cuda->workspace_size, &zero, c->filters,
-	                                                     dfilters),
-	                      "filters");
+	if (!err)
+		err = room(cuda, c, w, &copy, &workspace);
+	if (err)
+		return err;
+	to = aligned(dfilters) ? dfilters : copy;
+	err = cuda_error_cudnn(cudnnConvolutionBackwardFilter(cuda->cudnn, &one, c->x, x, c->y, dy,
+	                                                      w->desc,
+	                                                      (cudnnConvolutionBwdFilterAlgo_t)w->algo,
+	                                                      workspace, w->workspace, &zero,
+	                                                      c->filters, to), "backward filters");
+	return err || to == dfilters ? err : copy_filters(cuda, c, dfilters, copy);
 }

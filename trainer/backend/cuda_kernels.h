@@ -1,10 +1,16 @@
-/* cuda_kernels.h - our own kernels: each computes what the function of the same name in
- * reference_priv.h does, on the device. Launched in the stream; the code is that of the launch.
- * Every sum has one order, so results are the same bits each time. */
+/* cuda_kernels.h - our own kernels, as functions that queue them on a stream.
+ *
+ * All pointers but the shapes are the device's. Each launch_X computes what reference_X
+ * does (reference_priv.h), in float32 with sums that end in float64, and in an order that
+ * depends on the shape alone: not on the GPU, and never on which thread came first.
+ *
+ * They return a cudaError_t as an int, of the launch or of something before it. This
+ * header needs no CUDA, so that the kernels can be tested where there is none. */
 #ifndef S3SAMPLE_BACKEND_CUDA_KERNELS_H
 #define S3SAMPLE_BACKEND_CUDA_KERNELS_H
 
-#include <cuda_runtime_api.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "backend/backend.h"
 
@@ -12,33 +18,47 @@
 extern "C" {
 #endif
 
-cudaError_t kernel_norm_forward(cudaStream_t stream, const struct norm_shape *s, const float *x,
-                                const float *gamma, const float *beta, float *y, float *mean,
-                                float *rstd);
-cudaError_t kernel_norm_backward(cudaStream_t stream, const struct norm_shape *s, const float *dy,
-                                 const float *x, const float *gamma, const float *mean,
-                                 const float *rstd, float *dx, float *dgamma, float *dbeta);
-cudaError_t kernel_relu_forward(cudaStream_t stream, size_t n, const float *x, float *y);
-cudaError_t kernel_relu_backward(cudaStream_t stream, size_t n, const float *dy, const float *y,
-                                 float *dx);
-cudaError_t kernel_mean_forward(cudaStream_t stream, int n, int t, int c, int m, const float *x,
-                                float *y, int stride);
-cudaError_t kernel_mean_backward(cudaStream_t stream, int n, int t, int c, int m, const float *dy,
-                                 int stride, float *dx);
-/* y (n, out) = bias in each row; dbias = the sum of dy's rows */
-cudaError_t kernel_bias_forward(cudaStream_t stream, int n, int out, const float *bias, float *y);
-cudaError_t kernel_bias_backward(cudaStream_t stream, int n, int out, const float *dy,
-                                 float *dbias);
-cudaError_t kernel_loss(cudaStream_t stream, const struct loss_shape *s, const float *logits,
-                        const int32_t *labels, const float *weights, float *loss, int32_t *hit,
-                        float *dlogits);
-cudaError_t kernel_frames_in(cudaStream_t stream, const struct frames_shape *s,
-                             const uint8_t *frames, const struct crop *crops, float *y);
-cudaError_t kernel_mfcc_in(cudaStream_t stream, int rows, int m, const float *x, float *y);
-cudaError_t kernel_sgd(cudaStream_t stream, const struct sgd_step *s, size_t n, const float *g,
-                       float *w, float *v);
-cudaError_t kernel_adamw(cudaStream_t stream, const struct adamw_step *s, size_t n, const float *g,
-                         float *w, float *m, float *v);
+struct CUstream_st; /* what a cudaStream_t points to */
+
+/* cuda_norm.cu. A group has less than 2^32 values. */
+int launch_norm_forward(struct CUstream_st *stream, const struct norm_shape *s, const float *x,
+                        const float *gamma, const float *beta, float *y, float *mean,
+                        float *rstd);
+/* Bytes that launch_norm_backward needs at scratch, aligned to 8. */
+size_t norm_backward_scratch(const struct norm_shape *s);
+int launch_norm_backward(struct CUstream_st *stream, const struct norm_shape *s, const float *dy,
+                         const float *x, const float *gamma, const float *mean, const float *rstd,
+                         float *dx, float *dgamma, float *dbeta, void *scratch);
+
+/* cuda_layers.cu. t * m is less than 2^32. */
+int launch_relu_forward(struct CUstream_st *stream, size_t n, const float *x, float *y);
+int launch_relu_backward(struct CUstream_st *stream, size_t n, const float *dy, const float *y,
+                         float *dx);
+int launch_mean_forward(struct CUstream_st *stream, int n, int t, int c, int m, const float *x,
+                        float *y, int stride);
+int launch_mean_backward(struct CUstream_st *stream, int n, int t, int c, int m, const float *dy,
+                         int stride, float *dx);
+/* What a matrix product leaves over of reference_linear_forward and _backward: y (n, out) =
+ * bias in each row; dbias (out) = the sum of the rows of dy (n, out). */
+int launch_bias_rows(struct CUstream_st *stream, int n, int out, const float *bias, float *y);
+int launch_bias_backward(struct CUstream_st *stream, int n, int out, const float *dy,
+                         float *dbias);
+
+/* cuda_loss.cu */
+int launch_loss(struct CUstream_st *stream, const struct loss_shape *s, const float *logits,
+                const int32_t *labels, const float *weights, float *loss, int32_t *hit,
+                float *dlogits);
+
+/* cuda_samples.cu */
+int launch_frames_in(struct CUstream_st *stream, const struct frames_shape *s,
+                     const uint8_t *frames, const struct crop *crops, float *y);
+int launch_mfcc_in(struct CUstream_st *stream, int rows, int m, const float *x, float *y);
+
+/* cuda_optimizers.cu */
+int launch_sgd(struct CUstream_st *stream, const struct sgd_step *s, size_t n, const float *g,
+               float *w, float *v);
+int launch_adamw(struct CUstream_st *stream, const struct adamw_step *s, size_t n, const float *g,
+                 float *w, float *m, float *v);
 
 #ifdef __cplusplus
 }

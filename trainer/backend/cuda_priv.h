@@ -1,4 +1,4 @@
-/* cuda_priv.h - what the files of the GPU's backend share. */
+/* cuda_priv.h - what the files of the GPU's backend share. Kernels are in cuda_kernels.h. */
 #ifndef S3SAMPLE_BACKEND_CUDA_PRIV_H
 #define S3SAMPLE_BACKEND_CUDA_PRIV_H
 
@@ -7,16 +7,20 @@
 #include <cudnn.h>
 
 #include "backend/backend.h"
+#include "backend/cuda.h"
+#include "backend/cuda_staging.h"
 
 struct cuda {
 	struct backend base; /* first */
-	int device;
-	bool deterministic;
-	cudaStream_t stream;    /* everything runs in its order */
-	cudnnHandle_t dnn;
-	cublasHandle_t blas;
-	void *workspace;        /* of convolutions, which run one after the other */
-	size_t workspace_size;
+	struct cuda_options options;
+	cudaStream_t compute; /* everything but what staging copies from the host */
+	cudnnHandle_t cudnn;
+	cublasHandle_t cublas;
+	void *cublas_workspace;
+	struct staging staging;
+	/* For one function at a time: on one stream they run one after the other. */
+	void *scratch;
+	size_t scratch_size;
 };
 
 static inline struct cuda *cuda_of(struct backend *b)
@@ -24,9 +28,21 @@ static inline struct cuda *cuda_of(struct backend *b)
 	return (struct cuda *)b;
 }
 
-/* The libraries' codes as -errno; what: for the log. */
-int cuda_error(cudaError_t code, const char *what);
-int cuda_dnn_error(cudnnStatus_t code, const char *what);
+/* cuda_error.c: the libraries' codes as -errno, their texts logged; what: for the log. */
+int cuda_error(cudaError_t error, const char *what);
+int cuda_error_cudnn(cudnnStatus_t status, const char *what);
+int cuda_error_cublas(cublasStatus_t status, const char *what);
+
+/* cuda_memory.c */
+int cuda_alloc(struct backend *b, size_t bytes, void **ret);
+void cuda_release(struct backend *b, void *buffer);
+int cuda_upload(struct backend *b, void *buffer, const void *host, size_t bytes);
+int cuda_download(struct backend *b, void *host, const void *buffer, size_t bytes);
+int cuda_zero(struct backend *b, void *buffer, size_t bytes);
+/* At least this many bytes, aligned to 256; what was there before is lost. */
+int cuda_scratch(struct cuda *cuda, size_t bytes, void **ret);
+/* CUDA's device is the thread's: makes it this one. Each function of the table begins so. */
+int cuda_enter(struct cuda *cuda);
 
 /* cuda_conv.c */
 int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **ret);
@@ -37,5 +53,35 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
                             const float *filters, float *dx);
 int cuda_conv_backward_filters(struct backend *b, struct conv *c, const float *x, const float *dy,
                                float *dfilters);
+
+/* cuda_linear.c */
+int cuda_linear_forward(struct backend *b, int n, int in, int out, const float *x,
+                        const float *weights, const float *bias, float *y);
+int cuda_linear_backward(struct backend *b, int n, int in, int out, const float *x,
+                         const float *weights, const float *dy, float *dx, float *dweights,
+                         float *dbias);
+
+/* cuda_ops.c */
+int cuda_norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
+                      const float *gamma, const float *beta, float *y, float *mean, float *rstd);
+int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
+                       const float *x, const float *gamma, const float *mean, const float *rstd,
+                       float *dx, float *dgamma, float *dbeta);
+int cuda_relu_forward(struct backend *b, size_t n, const float *x, float *y);
+int cuda_relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx);
+int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+                      int stride);
+int cuda_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
+                       float *dx);
+int cuda_loss(struct backend *b, const struct loss_shape *s, const float *logits,
+              const int32_t *labels, const float *weights, float *loss, int32_t *hit,
+              float *dlogits);
+int cuda_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
+                   const struct crop *crops, float *y);
+int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, float *y);
+int cuda_sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
+             float *v);
+int cuda_adamw(struct backend *b, const struct adamw_step *s, size_t n, const float *g, float *w,
+               float *m, float *v);
 
 #endif

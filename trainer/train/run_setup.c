@@ -51,14 +51,15 @@ static int open_out(struct run *r, struct why *why)
 
 static int open_cuda(struct run *r, struct why *why)
 {
+	const struct cuda_options options = { .deterministic = r->o->deterministic };
 	int err;
 
 	/* Gradients go through MPI on the host; each rank would need a GPU of its own. */
 	if (dist_ranks(r->dist) > 1)
 		return why_set(why, -EINVAL, "device = cuda with several ranks is not supported yet");
-	err = cuda_new(0, r->o->deterministic, &r->backend);
-	if (err == -ENODEV)
-		return why_set(why, err, "device = cuda: there is no GPU, or no driver for it");
+	if (cuda_devices() == 0)
+		return why_set(why, -ENODEV, "device = cuda: there is no GPU, or no driver for it");
+	err = cuda_new(&options, &r->backend);
 	return err ? why_set(why, err, "the GPU can't be used: %s", strerror(-err)) : 0;
 }
 

@@ -1,0 +1,173 @@
+/* How the GPU's backend calls CUDA, cuDNN and cuBLAS, where these are fake_cuda.h and its
+ * kernels run on the CPU: results in every order of streams, and what is left of failures. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/backend.h"
+#include "backend/cuda.h"
+#include "base/buf.h"
+#include "backend_cases.h"
+#include "cuda_on_cpu_control.h"
+#include "fake_cuda.h"
+
+static void no_such_device_is_said(void **state)
+{
+	struct cuda_options options = { .device = 1 };
+	struct backend *b;
+
+	(void)state;
+	assert_int_equal(cuda_devices(), 1);
+	assert_int_equal(cuda_new(&options, &b), -ENODEV);
+	options.device = -1;
+	assert_int_equal(cuda_new(&options, &b), -ENODEV);
+	fake_cuda_devices(0);
+	options.device = 0;
+	assert_int_equal(cuda_devices(), 0);
+	assert_int_equal(cuda_new(&options, &b), -ENODEV);
+	fake_cuda_devices(1);
+	assert_int_equal(fake_cuda_live(), 0);
+}
+
+static void describe_names_what_a_result_depends_on(void **state)
+{
+	const struct cuda_options options = { .deterministic = true };
+	struct backend *b;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 1 << 16);
+	assert_int_equal(cuda_new(&options, &b), 0);
+	b->ops->describe(b, &out);
+	assert_int_equal(buf_error(&out), 0);
+	assert_non_null(strstr(out.data, "device = cuda\ngpu = Fake GPU, compute capability 9.0, "
+	                                 "132 multiprocessors\ncuda = 13.0\ncudnn = 9."));
+	assert_non_null(strstr(out.data, "deterministic = yes\nprecision = float32\n"));
+	buf_done(&out);
+	backend_free(b);
+}
+
+enum { N = 4 };
+
+/* One of everything that asks CUDA for something. */
+static int some_work(const struct cuda_options *options)
+{
+	const struct conv_shape shape = { 1, 1, 2, 2, 1, 1, 1, 1, 1, 0, 0 };
+	const struct norm_shape norm = { 1, 1, N, 1, 1e-5f };
+	const float host[N] = { 1, 2, 3, 4 };
+	float back[N];
+	struct backend *b;
+	void *buffer = NULL;
+	float *at;
+	struct conv *conv = NULL;
+	int err = cuda_new(options, &b);
+
+	if (err)
+		return err;
+	err = b->ops->alloc(b, 16 * N * sizeof(float), &buffer);
+	at = buffer;
+	if (!err)
+		err = b->ops->upload(b, buffer, host, sizeof(host));
+	if (!err)
+		err = b->ops->conv_new(b, &shape, &conv);
+	if (!err)
+		err = b->ops->conv_forward(b, conv, at, at + N, at + 2 * N);
+	if (!err)
+		err = b->ops->conv_backward_data(b, conv, at, at + N, at + 2 * N);
+	if (!err)
+		err = b->ops->conv_backward_filters(b, conv, at, at + N, at + 2 * N + 1);
+	if (!err)
+		err = b->ops->norm_backward(b, &norm, at, at + N, at + 2 * N, at + 3 * N, at + 4 * N,
+		                            at + 5 * N, at + 6 * N, at + 7 * N);
+	if (!err)
+		err = b->ops->linear_forward(b, 1, 2, 1, at, at + N, at + 2 * N, at + 3 * N);
+	if (!err)
+		err = b->ops->linear_backward(b, 1, 2, 1, at, at + N, at + 2 * N, at + 3 * N, at + 4 * N,
+		                              at + 5 * N);
+	if (!err)
+		err = b->ops->zero(b, at + N, sizeof(float));
+	if (!err)
+		err = b->ops->download(b, back, buffer, sizeof(back));
+	if (!err)
+		assert_memory_equal(host, back, sizeof(host));
+	b->ops->conv_free(b, conv);
+	b->ops->release(b, buffer);
+	backend_free(b);
+	return err;
+}
+
+/* Without end of calls that fail: those of the way down don't make the work fail. */
+static void every_failure_is_returned_and_leaves_nothing(void **state)
+{
+	const struct cuda_options options = { .deterministic = true };
+	unsigned calls, returned = 0;
+
+	(void)state;
+	fake_cuda_fail(0);
+	assert_int_equal(some_work(&options), 0);
+	calls = fake_cuda_calls();
+	assert_true(calls > 60);
+	for (unsigned call = 1; call <= calls; call++) {
+		int err;
+
+		fake_cuda_fail(call);
+		err = some_work(&options);
+		assert_true(err == 0 || err == -ENOMEM || err == -EIO || err == -ENODEV);
+		returned += err != 0;
+		if (fake_cuda_live() != 0)
+			fail_msg("call %u of %u failed (%d), %d objects are left", call, calls, err,
+			         fake_cuda_live());
+	}
+	/* Only the ends of some_work, and one check of an event, may fail unnoticed. */
+	assert_true(returned + 12 >= calls);
+	fake_cuda_fail(0);
+	assert_int_equal(some_work(&options), 0);
+}
+
+static void products_are_rounded_only_if_that_was_asked_for(void **state)
+{
+	struct cuda_options options = { .deterministic = true };
+	unsigned before = fake_cuda_tf32();
+
+	(void)state;
+	assert_int_equal(some_work(&options), 0);
+	assert_int_equal(fake_cuda_tf32(), before);
+	options.reduced_precision = true;
+	assert_int_equal(some_work(&options), 0);
+	assert_int_equal(fake_cuda_tf32(), before + 6); /* 3 convolutions, 3 matrix products */
+}
+
+/* All functions against the reference, in this order of the streams. */
+static int compare(const char *name, bool deterministic, unsigned seed)
+{
+	const struct cuda_options options = { .deterministic = deterministic };
+	struct backend_cases cases = { .repeats = deterministic, .second_run = cuda_on_cpu_backwards };
+	int failed;
+
+	fake_cuda_seed(seed);
+	if (cuda_new(&options, &cases.tested))
+		return 1;
+	failed = backend_cases_run(name, &cases);
+	backend_free(cases.tested);
+	return failed + (fake_cuda_live() != 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_such_device_is_said),
+		cmocka_unit_test(describe_names_what_a_result_depends_on),
+		cmocka_unit_test(every_failure_is_returned_and_leaves_nothing),
+		cmocka_unit_test(products_are_rounded_only_if_that_was_asked_for),
+	};
+	int failed = cmocka_run_group_tests_name("calls", tests, NULL, NULL);
+
+	failed += compare("deterministic", true, 1);
+	failed += compare("fastest", false, 2);
+	return failed;
+}
