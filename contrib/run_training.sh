@@ -244,8 +244,13 @@ unmount()
 
 clean_up()
 {
+	local job
+
 	trap '' INT TERM HUP # it is short, and has to be whole
-	[ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null
+	# Jobs, and not $child: a signal may have come before a job had a name.
+	for job in $(jobs -p); do
+		[ "$job" = "$daemon" ] || kill -KILL -- "-$job" 2>/dev/null || kill -KILL "$job" 2>/dev/null
+	done
 	[ -z "$work" ] || {
 		unmount
 		rm -rf --one-file-system "$work"
@@ -317,7 +322,7 @@ s3_streaming()
 		listing=(--listing "$work/listing")
 	fi
 	keep_stats # again: this listing is on the bill as well
-	report "${listing[@]}"
+	report "${listing[@]}" || :
 }
 
 # copy_bucket: by awscli. Sets $copy; $work/copied gets the sizes of what was copied now.
@@ -345,7 +350,7 @@ aws_copy()
 {
 	copy_bucket
 	train_mounted "dir:$copy" || return
-	report --listing "$work/listing" --copied "$work/copied"
+	report --listing "$work/listing" --copied "$work/copied" || :
 }
 
 local_folder()
@@ -366,12 +371,11 @@ main()
 	check_line
 	check_programs
 	mkdir -p "$out" || exit 1
-	work=$(mktemp -d "${TMPDIR:-/tmp}/s3sample-run.XXXXXX") || exit 1
-	work=$(realpath "$work")
 	trap clean_up EXIT
 	trap 'on_signal INT 130' INT
 	trap 'on_signal TERM 143' TERM
 	trap 'on_signal HUP 129' HUP
+	work=$(mktemp -d "$(realpath "${TMPDIR:-/tmp}")/s3sample-run.XXXXXX") || exit 1
 	case $way in
 	s3-streaming) s3_streaming ;;
 	aws) aws_copy ;;

@@ -12,9 +12,11 @@ import math
 import sys
 from pathlib import Path
 
-# US list prices of S3 Standard, in dollars, without free tiers: aws.amazon.com/s3/pricing and
-# aws.amazon.com/vpc/pricing, as of November 2026. They change; this is the only place.
-PRICES_FROM = "US list prices of November 2026, S3 Standard, no free tier (aws.amazon.com/s3/pricing)"
+# US list prices of S3 Standard, in dollars, without free tiers. They change: today's stand at
+# aws.amazon.com/s3/pricing and, of NAT gateways, at aws.amazon.com/vpc/pricing. This is the
+# only place to change.
+PRICES_FROM = ("US list prices of S3 Standard as noted in November 2026, without free tiers; "
+               "today's:\naws.amazon.com/s3/pricing and aws.amazon.com/vpc/pricing")
 DOLLARS_PER_REQUEST = {"GET": 0.0004 / 1000, "HEAD": 0.0004 / 1000, "LIST": 0.005 / 1000}
 DOLLARS_PER_GB = {                          # 10^9 bytes
     "in the same region": 0.0,              # from S3 to EC2, by a gateway endpoint or public addresses

@@ -43,9 +43,13 @@ class World:
         self.expect_nothing_left()
         return ended.stderr.strip()
 
+    def launch(self, *arguments, **more):
+        """In the background, with signals as at a terminal: a shell can't trap what nohup ignores."""
+        return Process(["env", "--default-signal=HUP,INT,TERM", *self.command(*arguments, **more)],
+                       self.tmp.parent / "output", env=self.env)
+
     def start(self, *arguments):
-        process = Process(self.command(*arguments, trainer=ENDLESS), self.tmp.parent / "output",
-                          env=self.env)
+        process = self.launch(*arguments, trainer=ENDLESS)
         until(lambda: '"event":"step"' in self.log(), "a step", check=process.must_run)
         return process
 
@@ -202,8 +206,7 @@ def test_ctrl_c_reaches_the_trainer_once(world, store, bucket):
 
 def test_a_signal_during_the_copy_leaves_nothing(world, store, bucket):
     with store.gate(kind="GET") as gate:
-        run = Process(world.command("aws", "clips/data", "--endpoint-url", store.endpoint),
-                      world.tmp.parent / "output", env=world.env)
+        run = world.launch("aws", "clips/data", "--endpoint-url", store.endpoint)
         gate.until_held(1, check=run.must_run)
         assert run.stop(signal.SIGTERM) == 143
     world.expect_nothing_left()
