@@ -5,7 +5,8 @@ PyTorch, in one run.
     bench_training.py [--epochs N] [--repeat N] [--delay MS]
 
 - the share of time that the device waited: from a local copy of the samples, from a mount that has
-  been read once, from a fresh mount of a bucket behind a proxy with --delay before each first byte
+  been read once, from a fresh mount of a bucket behind a proxy with --delay before each first byte,
+  with more readers, with more decoding processes
 - samples/s of s3sample-train from the local copy, and of tests/trainer/lib/twin.py with the same
   batches from memory, as a ratio; and what both reach on voices never heard, over several seeds.
   Left out, and said so, where there is no PyTorch.
@@ -59,11 +60,11 @@ def measure(data, folder, *options):
 
 def bench_waiting(clips, copy, folder, epochs, delay):
     print(f"\nshare of time the device waited, {epochs} epochs\n"
-          f"  {'from':<52} {'waited':>8} {'samples/s':>10}")
+          f"  {'from':<58} {'waited':>8} {'samples/s':>10}")
 
     def line(name, data, epochs=epochs, *more):
         told = measure(data, folder, "--epochs", str(epochs), *more)
-        print(f"  {name:<52} {100 * told['wait_share']:6.1f} % {told['samples_per_s']:10.0f}",
+        print(f"  {name:<58} {100 * told['wait_share']:6.1f} % {told['samples_per_s']:10.0f}",
               flush=True)
 
     line("a local copy", copy)
@@ -76,10 +77,12 @@ def bench_waiting(clips, copy, folder, epochs, delay):
         bucket = Bucket(server, "digits").create().put_tree(clips)
         proxy.rule(delay=delay / 1000)
         options = proxy.options() | {"metadata_ttl": "forever"}
-        for readers in ("4", "16"):
-            with Mount(folder / "s3", bucket.source, options, env=proxy.environment()) as mount:
-                line(f"a fresh mount, {delay} ms away, {readers} readers, first epoch", mount / VIEW, 1,
-                     "--readers", readers)
+        # A decoding process waits for its bytes: far away, more of them than cores pay.
+        for readers, more in (("4", {}), ("16", {}), ("16", {"workers": 8, "memory": "4G"})):
+            with Mount(folder / "s3", bucket.source, options | more,
+                       env=proxy.environment()) as mount:
+                name = f"{delay} ms away, {readers} readers" + (", 8 workers" if more else "")
+                line(f"a fresh mount {name}, first epoch", mount / VIEW, 1, "--readers", readers)
                 line("the same mount, now warm", mount / VIEW, epochs, "--readers", readers)
     finally:
         proxy.stop()
