@@ -11,13 +11,13 @@
 
 #define KEPT 1000u
 #define REPEAT_MS 1000u
+#define TIME_LEN 20          /* "2026-01-31T23:59:59Z", with which a line begins */
 
 struct failures {
 	pthread_mutex_t lock;
 	char *line[KEPT];        /* lock; a ring */
 	unsigned long total;     /* lock */
-	char *last;              /* lock; the newest line, after its time */
-	uint64_t last_ms;        /* lock; when it came */
+	uint64_t last_ms;        /* lock; when the last one came, repeated or not */
 };
 
 struct failures *failures_new(void)
@@ -35,51 +35,42 @@ void failures_free(struct failures *f)
 		return;
 	for (unsigned i = 0; i < KEPT; i++)
 		free(f->line[i]);
-	free(f->last);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
 
-/* The same thing again, by the kernel rather than by a person. */
-static bool is_repeated(struct failures *f, const char *what)
+/* Is it what the newest line says, by the kernel rather than by a person? */
+static bool is_repeated_locked(const struct failures *f, const char *line, uint64_t now_ms)
 {
-	const uint64_t now = clock_ms();
-	char *copy = strdup(what);
-	bool repeated;
-
-	pthread_mutex_lock(&f->lock);
-	repeated = f->last && strcmp(f->last, what) == 0 && now - f->last_ms < REPEAT_MS;
-	f->last_ms = now;
-	free(f->last);
-	f->last = copy;
-	pthread_mutex_unlock(&f->lock);
-	return repeated;
+	return f->total > 0 && now_ms - f->last_ms < REPEAT_MS &&
+	       strcmp(f->line[(f->total - 1) % KEPT] + TIME_LEN, line + TIME_LEN) == 0;
 }
 
 bool failures_add(struct failures *f, const char *path, int err, const char *why)
 {
+	const uint64_t now_ms = clock_ms();
 	time_t now = time(NULL);
 	struct tm tm;
-	char when[32], *line, *old;
+	char when[TIME_LEN + 1], *line, *old;
+	bool repeated;
 
 	gmtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (asprintf(&line, "%s %s %s: %s\n", when, strerrorname_np(err), path, why) < 0)
+	if (asprintf(&line, "%-*s %s %s: %s\n", TIME_LEN, when, strerrorname_np(err), path, why) < 0)
 		return true;
-	if (is_repeated(f, line + strlen(when))) {
-		free(line);
-		return false;
-	}
 	/* Names with control characters must not forge lines. */
 	for (char *c = line; c[0] && c[1]; c++)
 		if ((unsigned char)*c < ' ')
 			*c = '?';
 	pthread_mutex_lock(&f->lock);
-	old = f->line[f->total % KEPT];
-	f->line[f->total++ % KEPT] = line;
+	repeated = is_repeated_locked(f, line, now_ms);
+	f->last_ms = now_ms;
+	old = repeated ? line : f->line[f->total % KEPT];
+	if (!repeated)
+		f->line[f->total++ % KEPT] = line;
 	pthread_mutex_unlock(&f->lock);
 	free(old);
-	return true;
+	return !repeated;
 }
 
 void failures_text(struct failures *f, struct buf *out)

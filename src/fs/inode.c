@@ -12,7 +12,7 @@
 
 static struct record *record_of(const struct inode *i) { return (struct record *)(uintptr_t)i; }
 
-static struct record *record_new(struct inodes *t, char *path)
+static struct record *record_new(char *path)
 {
 	struct record *r = calloc(1, sizeof(*r));
 
@@ -21,7 +21,6 @@ static struct record *record_new(struct inodes *t, char *path)
 		free(path);
 		return NULL;
 	}
-	r->table = t;
 	r->inode.refs = 1;
 	r->queue = QUEUE_NONE;
 	r->inode.path = path;
@@ -108,7 +107,7 @@ struct inodes *inodes_new(struct stats *stats, int64_t mount_time_ns, size_t cap
 	t->gid = getgid();
 	t->next_id = 1;
 	pthread_mutex_init(&t->lock, NULL);
-	root = record_new(t, strdup(""));
+	root = record_new(strdup(""));
 	if (!root)
 		goto no_memory;
 	root->lookups = 1;
@@ -197,7 +196,7 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 		free(path);
 		return &old->inode;
 	}
-	r = record_new(t, path);
+	r = record_new(path);
 	if (r) {
 		r->inode.kind = kind;
 		r->inode.control = control;

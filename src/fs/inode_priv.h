@@ -20,7 +20,6 @@ enum record_queue {
 /* An inode and what only the table looks at. */
 struct record {
 	struct inode inode;       /* first: the two are one */
-	struct inodes *table;
 	size_t bytes;             /* but for why */
 	/* lock: */
 	UT_hash_handle by_id;

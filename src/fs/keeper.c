@@ -58,11 +58,8 @@ void keeper_free(struct keeper *k)
 
 static void wake(struct keeper *k)
 {
-	const uint64_t one = 1;
-
 	/* Fails only when the counter is full, and then it is readable. */
-	if (write(k->wake, &one, sizeof(one)) < 0)
-		return;
+	eventfd_write(k->wake, 1);
 }
 
 /* False: the kernel can't be asked. */

@@ -272,6 +272,7 @@ static void turn(struct pool *p)
 	struct epoll_event events[EVENTS_AT_ONCE];
 	int n = epoll_wait(p->epoll, events, EVENTS_AT_ONCE, wait_ms(p));
 	uint64_t now;
+	bool any_dropped;
 
 	for (int i = 0; i < n; i++)
 		handle(p, &events[i]);
@@ -280,8 +281,10 @@ static void turn(struct pool *p)
 		pool_worker_expire(&p->workers[i], now);
 		collect(p, &p->workers[i]);
 	}
+	/* In this order: whoever says that a job is dropped has submitted it before. */
+	any_dropped = atomic_exchange(&p->any_dropped, false);
 	take_submitted(p);
-	if (atomic_exchange(&p->any_dropped, false))
+	if (any_dropped)
 		end_dropped(p);
 	start_missing(p);
 	hand_out(p);
@@ -437,13 +440,17 @@ void pool_submit(struct pool *p, struct pool_job *job)
 	job->tried = false;
 	pthread_mutex_lock(&p->lock);
 	stopping = p->stopping;
-	if (!stopping)
+	if (!stopping) {
 		DL_APPEND(p->submitted, job);
+		/* Now: once the lock is given up, the job may be over. */
+		if (atomic_load(&job->dropped))
+			atomic_store(&p->any_dropped, true);
+	}
 	pthread_mutex_unlock(&p->lock);
 	if (stopping)
 		end_job(p, job, -ESHUTDOWN, SHUTDOWN_WHY);
 	else
-		pool_end_dropped(p);  /* which wakes the thread; job may have been dropped meanwhile */
+		fetch_box_wake(p->box);
 }
 
 void pool_end_dropped(struct pool *p)

@@ -102,7 +102,7 @@ struct proto_done {
 	uint64_t out_len;             /* PROBE, MFCC: bytes written to the output */
 	uint64_t frames_decoded;      /* frames that came out of the decoder during this job */
 	uint64_t used_us;             /* wall time of the job in the worker */
-	uint64_t fed;                 /* FRAMES: table index of the next packet this session would feed */
+	uint64_t fed;                 /* FRAMES: table index of the next packet that the open decoder would be fed */
 	char why[PROTO_WHY_MAX];      /* a sentence, when err */
 };
 

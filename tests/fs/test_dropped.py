@@ -50,6 +50,17 @@ def child(tmp_path):
         process.kill()
 
 
+def _stat(path):
+    """A child that can be interrupted, also where the tests run in the background."""
+    return subprocess.Popen(["stat", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
+def _interrupt(child):
+    child.send_signal(signal.SIGINT)
+    assert child.wait(DEADLINE) == -signal.SIGINT
+
+
 def _until_nothing_runs(mount):
     """No request waits, no job holds memory: the clean end of work that was dropped."""
     until(lambda: mount.stat("memory_reserved") == 0, "no running job", check=mount.must_run)
@@ -109,12 +120,9 @@ def test_who_waits_for_the_same_pages_gets_them(slow, proxy, child):
 
 def test_an_interrupted_stat_leaves_no_probe_behind(slow, proxy):
     with proxy.gate(kind="GET") as gate:
-        stat = subprocess.Popen(["stat", slow / "frames@size=native/a.mp4.npy"],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        stat = _stat(slow / "frames@size=native/a.mp4.npy")
         gate.until_held(1)
-        stat.send_signal(signal.SIGINT)
-        assert stat.wait(DEADLINE) == -signal.SIGINT
+        _interrupt(stat)
         _until_nothing_runs(slow)
         assert slow.stat("jobs_dropped") == 1
     assert os.stat(slow / "frames@size=native/a.mp4.npy").st_size > 0
@@ -123,13 +131,11 @@ def test_an_interrupted_stat_leaves_no_probe_behind(slow, proxy):
 def test_a_probe_that_somebody_else_waits_for_goes_on(slow, proxy):
     path = slow / "frames@size=native/a.mp4.npy"
     with proxy.gate(kind="GET") as gate:
-        stat = subprocess.Popen(["stat", path], stdout=subprocess.DEVNULL,
-                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        stat = _stat(path)
         gate.until_held(1)
         other = Reader(errno_of, os.stat, slow / "info/a.mp4.txt")    # needs the same table
         until(lambda: slow.stat("row_joins") >= 1, "both wait for one probe")
-        stat.send_signal(signal.SIGINT)
-        assert stat.wait(DEADLINE) == -signal.SIGINT
+        _interrupt(stat)
         assert not other.done()
     assert other.finish() is None
     assert slow.idle_stats()["jobs_dropped"] == 0
@@ -141,11 +147,9 @@ def test_a_look_up_interrupted_on_its_way_decodes_nothing(bucket, proxy, mounted
     path = mount / "mfcc@duration=full/a.mp4.npy"      # to be sized its sound has to be decoded
     os.stat(path.parent)
     with proxy.gate(kind="HEAD", key="a.mp4") as gate:
-        stat = subprocess.Popen(["stat", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        stat = _stat(path)
         gate.until_held(1)
-        stat.send_signal(signal.SIGINT)
-        assert stat.wait(DEADLINE) == -signal.SIGINT
+        _interrupt(stat)
     # Comes after the answer to that HEAD, and needs a probe.
     assert os.stat(mount / "info/a.mp4.txt").st_size > 0
     stats = mount.idle_stats()

@@ -55,6 +55,15 @@ def crowd(tmp_path_factory):
     return folder
 
 
+def _some_files(tmp_path, n):
+    """A folder with n empty files of long names in d/."""
+    folder = tmp_path / "some" / "d"
+    folder.mkdir(parents=True)
+    for i in range(n):
+        (folder / f"{i:06}{'x' * 200}").touch()
+    return folder.parent
+
+
 def _inodes_fit(mount):
     """The kernel forgets in its own time."""
     until(lambda: mount.stat("inode_bytes") <= INODES, "inodes within their share",
@@ -76,11 +85,7 @@ def test_a_catalogue_that_does_not_fit_says_so(crowd, mounted):
 
 
 def test_one_catalogue_makes_room_for_another(tmp_path, mounted):
-    folder = tmp_path / "some" / "d"
-    folder.mkdir(parents=True)
-    for i in range(FILES // 2):
-        (folder / f"{i:06}{'x' * 200}").touch()
-    mount = mounted(f"dir:{folder.parent}", {"memory": MEMORY, "workers": 1})
+    mount = mounted(f"dir:{_some_files(tmp_path, FILES // 2)}", {"memory": MEMORY, "workers": 1})
     # These two differ in what they list, so that they can't share; each takes more than half.
     names = ["samples@match=*", "samples@match=*,split_names=first"]
     for name in 2 * names:
@@ -89,11 +94,7 @@ def test_one_catalogue_makes_room_for_another(tmp_path, mounted):
 
 def test_two_catalogues_at_once_both_come(tmp_path, mounted):
     """Each takes more than half of the room; one waits for the other."""
-    folder = tmp_path / "some" / "d"
-    folder.mkdir(parents=True)
-    for i in range(FILES // 2):
-        (folder / f"{i:06}{'x' * 200}").touch()
-    mount = mounted(f"dir:{folder.parent}", {"memory": MEMORY, "workers": 1})
+    mount = mounted(f"dir:{_some_files(tmp_path, FILES // 2)}", {"memory": MEMORY, "workers": 1})
     names = [f"samples@match=*,split_names={i}" for i in range(4)]
     readers = [Reader(_lines, mount / name / "index.csv") for name in names]
     assert [reader.finish() for reader in readers] == [FILES // 2 + 1] * 4
@@ -211,11 +212,7 @@ def test_what_is_pinned_is_not_asked_for_without_end(tmp_path, mounted):
 
 def test_index_csv_does_not_stay_in_memory(tmp_path, mounted):
     """Each of these is 3 MB, and the kernel would keep it for us."""
-    folder = tmp_path / "some" / "d"
-    folder.mkdir(parents=True)
-    for i in range(FILES // 4):
-        (folder / f"{i:06}{'x' * 200}").touch()
-    mount = mounted(f"dir:{folder.parent}", {"memory": MEMORY, "workers": 1})
+    mount = mounted(f"dir:{_some_files(tmp_path, FILES // 4)}", {"memory": MEMORY, "workers": 1})
     for i in range(30):
         assert _lines(mount / f"samples@match=*,split_names={i}/index.csv") == FILES // 4 + 1
     mount.until_stat("inodes_recalled", 30)
