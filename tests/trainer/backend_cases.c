@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "backend/narrow.h"
 #include "backend/reference.h"
 #include "backend_world.h"
 
@@ -71,18 +72,20 @@ static void uploads_keep_their_place_among_the_functions(void **state)
 	enum { ROUNDS = 40, N = 300007 };
 	struct backend *b = world.backend[FIRST];
 	float *host = malloc(N * sizeof(*host));
-	void *in, *out[ROUNDS];
+	const struct sgd_step copy = { 0, 0, 0 };
+	void *in, *weights, *out[ROUNDS];
 
 	(void)state;
 	assert_non_null(host);
 	assert_int_equal(b->ops->alloc(b, N * sizeof(*host), &in), 0);
+	assert_int_equal(b->ops->alloc(b, N * sizeof(*host), &weights), 0);
 	for (int r = 0; r < ROUNDS; r++)
 		assert_int_equal(b->ops->alloc(b, N * sizeof(*host), &out[r]), 0);
 	for (int r = 0; r < ROUNDS; r++) {
 		for (int i = 0; i < N; i++)
 			host[i] = (float)(r * 1000 + i % 1000);
 		assert_int_equal(b->ops->upload(b, in, host, N * sizeof(*host)), 0);
-		assert_int_equal(b->ops->relu_forward(b, N, in, out[r]), 0);
+		assert_int_equal(b->ops->sgd(b, &copy, N, in, weights, out[r]), 0);
 	}
 	for (int r = 0; r < ROUNDS; r++) {
 		assert_int_equal(b->ops->download(b, host, out[r], N * sizeof(*host)), 0);
@@ -91,6 +94,7 @@ static void uploads_keep_their_place_among_the_functions(void **state)
 				fail_msg("round %d, value %d is %g", r, i, (double)host[i]);
 		b->ops->release(b, out[r]);
 	}
+	b->ops->release(b, weights);
 	b->ops->release(b, in);
 	free(host);
 }
@@ -107,6 +111,9 @@ int backend_cases_run(const char *name, const struct backend_cases *c)
 	int failed;
 
 	if (reference_new(&reference))
+		return 1;
+	if (c->tested->activations != PRECISION_FLOAT32 &&
+	    narrow_new(reference, c->tested->activations, &reference))
 		return 1;
 	world = (struct world){ *c, { reference, c->tested, c->tested } };
 	failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);

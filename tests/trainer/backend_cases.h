@@ -1,5 +1,6 @@
 /* backend_cases.h - cmocka tests that compare a backend with the reference, function by
- * function, on shapes that don't fit anything evenly.
+ * function, on shapes that don't fit anything evenly; with the reference's values rounded
+ * (narrow.h), where the backend's activations are 16 bits.
  *
  * Results are written over NaNs, so that a value nobody wrote is seen. Each function runs
  * twice on the tested backend, and both runs must give the same bits.

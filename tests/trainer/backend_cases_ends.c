@@ -1,4 +1,5 @@
 /* Loss, samples and optimizers. */
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +89,7 @@ static void frames(void **state)
 		size_t n_out = (size_t)s->n * s->t * 3 * s->crop_h * s->crop_w;
 		uint8_t *in = malloc(n_in);
 		struct crop crop[8];
-		struct array *pixels, *crops, *y = world_unwritten(n_out);
+		struct array *pixels, *crops, *y = world_unwritten_activations(n_out);
 
 		assert_non_null(in);
 		for (size_t k = 0; k < n_in; k++)
@@ -111,7 +112,8 @@ static void frames(void **state)
 static void mfcc_rows(int rows, int m, float centre, float spread)
 {
 	size_t n = (size_t)rows * m;
-	struct array *x = world_values_from(n, centre, spread, 0), *y = world_unwritten(n);
+	struct array *x = world_values_from(n, centre, spread, 0);
+	struct array *y = world_unwritten_activations(n);
 
 	for EACH_RUN(b, run)
 		assert_int_equal(b->ops->mfcc_in(b, rows, m, x->f[run], y->f[run]), 0);
@@ -142,6 +144,43 @@ static void mfcc(void **state)
 #endif
 
 static const size_t step_sizes[] = { 1, 255, 256, 1000, 3 * 256 + 1, 5001 };
+
+/* At the end one value that isn't finite, or none. */
+static void unscale_with(size_t n, float last)
+{
+	float factor = 1.0f / 1024, *v = malloc(n * sizeof(*v));
+	const int32_t none = 0;
+	struct array *g, *bad = world_array(1, sizeof(none), &none, 0);
+
+	assert_non_null(v);
+	for (size_t i = 0; i < n; i++)
+		v[i] = (float)(int32_t)world_draw(7, i) * 0x1p96f;
+	v[n - 1] = last;
+	g = world_array(n, sizeof(*v), v, 0);
+	for EACH_RUN(b, run) {
+		int32_t found;
+
+		assert_int_equal(b->ops->unscale(b, n, factor, g->f[run], bad->i[run]), 0);
+		assert_int_equal(b->ops->download(b, &found, bad->i[run], sizeof(found)), 0);
+		assert_int_equal(found, !isfinite(last));
+	}
+	world_same_bits(g, REFERENCE, FIRST);
+	world_same_bits(g, FIRST, SECOND);
+	free(v);
+	world_free();
+}
+
+static void unscale(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(step_sizes); i++) {
+		unscale_with(step_sizes[i], 1);
+		unscale_with(step_sizes[i], FLT_MAX);
+		unscale_with(step_sizes[i], INFINITY);
+		unscale_with(step_sizes[i], -INFINITY);
+		unscale_with(step_sizes[i], NAN);
+	}
+}
 
 static void sgd(void **state)
 {
@@ -202,6 +241,7 @@ int backend_cases_ends(const char *name)
 		CASE(logits_that_are_no_numbers),
 		CASE(frames),
 		CASE(mfcc),
+		CASE(unscale),
 		CASE(sgd),
 		CASE(adamw),
 	};

@@ -38,10 +38,12 @@ static void convolve(const struct conv_shape *s, size_t skip)
 {
 	size_t n_y = (size_t)s->n * s->k * conv_out_h(s) * conv_out_w(s);
 	size_t n_x = (size_t)s->n * s->c * s->h * s->w, n_filters = (size_t)s->k * s->c * s->r * s->s;
-	struct array *x = world_values(n_x), *filters = world_values_from(n_filters, 0, 1, skip);
-	struct array *dy = world_values(n_y), *y = world_unwritten(n_y), *dx = world_unwritten(n_x);
+	struct array *x = world_activations(n_x), *dy = world_activations(n_y);
+	struct array *y = world_unwritten_activations(n_y), *dx = world_unwritten_activations(n_x);
+	struct array *filters = world_values_from(n_filters, 0, 1, skip);
 	struct array *dfilters = world_unwritten_at(n_filters, skip);
 
+	dfilters->rounded = true;
 	for EACH_RUN(b, run) {
 		struct conv *c;
 
@@ -111,9 +113,9 @@ static const struct norm_shape norms[] = {
 static void norm(const struct norm_shape *s, float centre, float spread, double looser)
 {
 	size_t n = (size_t)s->n * s->c * s->m, groups = (size_t)s->n * s->groups;
-	struct array *x = world_values_from(n, centre, spread, 0), *gamma = world_values(s->c);
-	struct array *beta = world_values(s->c), *dy = world_values(n);
-	struct array *y = world_unwritten(n), *dx = world_unwritten(n);
+	struct array *x = world_activations_from(n, centre, spread), *gamma = world_values(s->c);
+	struct array *beta = world_values(s->c), *dy = world_activations(n);
+	struct array *y = world_unwritten_activations(n), *dx = world_unwritten_activations(n);
 	struct array *mean = world_unwritten(groups), *rstd = world_unwritten(groups);
 	struct array *dgamma = world_unwritten(s->c), *dbeta = world_unwritten(s->c);
 	struct array *dgamma2 = world_unwritten(s->c), *dbeta2 = world_unwritten(s->c);
@@ -172,8 +174,8 @@ static void relu(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(n); i++) {
-		struct array *x = world_values(n[i]), *y = world_unwritten(n[i]);
-		struct array *dy = world_values(n[i]), *dx = world_unwritten(n[i]);
+		struct array *x = world_activations(n[i]), *y = world_unwritten_activations(n[i]);
+		struct array *dy = world_activations(n[i]), *dx = world_unwritten_activations(n[i]);
 
 		for EACH_RUN(b, run) {
 			assert_int_equal(b->ops->relu_forward(b, n[i], x->f[run], y->f[run]), 0);
@@ -195,10 +197,10 @@ static void relu_of_zeros_and_nans(void **state)
 	struct array *x, *y, *dy, *dx;
 
 	(void)state;
-	x = world_array(COUNT(in), sizeof(*in), in, 0);
-	y = world_unwritten(COUNT(in));
-	dy = world_values(COUNT(in));
-	dx = world_unwritten(COUNT(in));
+	x = world_activations_of(COUNT(in), in);
+	y = world_unwritten_activations(COUNT(in));
+	dy = world_activations(COUNT(in));
+	dx = world_unwritten_activations(COUNT(in));
 	for EACH_RUN(b, run) {
 		assert_int_equal(b->ops->relu_forward(b, COUNT(in), x->f[run], y->f[run]), 0);
 		assert_int_equal(b->ops->relu_backward(b, COUNT(in), dy->f[run], x->f[run], dx->f[run]), 0);
@@ -220,9 +222,9 @@ static void mean(void **state)
 		int n = shapes[i][0], t = shapes[i][1], c = shapes[i][2], m = shapes[i][3];
 		int stride = c + shapes[i][4];
 		size_t n_x = (size_t)n * t * c * m;
-		struct array *x = world_values_from(n_x, 0.5f, 1, 0);
+		struct array *x = world_activations_from(n_x, 0.5f, 1);
 		struct array *y = world_unwritten((size_t)n * stride);
-		struct array *dy = world_values((size_t)n * stride), *dx = world_unwritten(n_x);
+		struct array *dy = world_values((size_t)n * stride), *dx = world_unwritten_activations(n_x);
 
 		for EACH_RUN(b, run) {
 			assert_int_equal(b->ops->mean_forward(b, n, t, c, m, x->f[run], y->f[run], stride), 0);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "backend/narrow.h"
 #include "util/philox.h"
 
 struct world world;
@@ -74,6 +75,42 @@ struct array *world_values(size_t n)
 	return world_values_from(n, 0, 1, 0);
 }
 
+struct array *world_activations_of(size_t n, const float *values)
+{
+	enum precision precision = world.config.tested->activations;
+	struct array *a;
+	uint16_t *rounded;
+
+	if (precision == PRECISION_FLOAT32)
+		return world_array(n, sizeof(*values), values, 0);
+	rounded = malloc(n * sizeof(*rounded));
+	assert_non_null(rounded);
+	narrow_round(precision, n, values, rounded);
+	a = world_array(n, sizeof(*rounded), rounded, 0);
+	a->rounded = true;
+	free(rounded);
+	return a;
+}
+
+struct array *world_activations_from(size_t n, float centre, float spread)
+{
+	float *v = malloc(n * sizeof(*v));
+	struct array *a;
+
+	assert_non_null(v);
+	random_number++;
+	for (size_t i = 0; i < n; i++)
+		v[i] = centre + spread * (2 * philox_unit(world_draw(random_number, i)) - 1);
+	a = world_activations_of(n, v);
+	free(v);
+	return a;
+}
+
+struct array *world_activations(size_t n)
+{
+	return world_activations_from(n, 0, 1);
+}
+
 struct array *world_numbers(size_t n, uint32_t below)
 {
 	int32_t *v = malloc(n * sizeof(*v));
@@ -105,6 +142,18 @@ struct array *world_unwritten(size_t n)
 	return world_unwritten_at(n, 0);
 }
 
+struct array *world_unwritten_activations(size_t n)
+{
+	float *v = malloc(n * sizeof(*v));
+	struct array *a;
+
+	assert_non_null(v);
+	memset(v, 0xff, n * sizeof(*v));
+	a = world_activations_of(n, v);
+	free(v);
+	return a;
+}
+
 static void *fetch(const struct array *a, int run)
 {
 	struct backend *b = world.backend[run];
@@ -113,6 +162,29 @@ static void *fetch(const struct array *a, int run)
 	assert_non_null(v);
 	assert_int_equal(b->ops->download(b, v, a->u[run], a->n * a->size), 0);
 	return v;
+}
+
+/* As floats. */
+static float *fetch_floats(const struct array *a, int run)
+{
+	float *wide;
+	void *v = fetch(a, run);
+
+	if (a->size == sizeof(float))
+		return v;
+	wide = malloc(a->n * sizeof(*wide));
+	assert_non_null(wide);
+	narrow_widen(world.config.tested->activations, a->n, v, wide);
+	free(v);
+	return wide;
+}
+
+/* From one value to the next in 16 bits, beside that value: 7 and 10 bits of fraction. */
+static double step_of(const struct array *a)
+{
+	if (!a->rounded || world.config.tested->activations == PRECISION_FLOAT32)
+		return 0;
+	return world.config.tested->activations == PRECISION_BF16 ? 1.0 / 128 : 1.0 / 1024;
 }
 
 void world_same_bits(const struct array *a, int run, int other)
@@ -124,8 +196,10 @@ void world_same_bits(const struct array *a, int run, int other)
 	free(w);
 }
 
-/* least: of what the tolerance is relative to. */
-static void close_to(const float *is, const float *should, size_t n, double tolerance, double least)
+/* step: allowed beside a value, for two roundings that went apart; least: of what the tolerance
+ * is relative to. */
+static void close_to(const float *is, const float *should, size_t n, double tolerance, double step,
+                     double least)
 {
 	double squares = 0, level;
 
@@ -133,7 +207,8 @@ static void close_to(const float *is, const float *should, size_t n, double tole
 		squares += isnan(should[i]) ? 0 : (double)should[i] * should[i];
 	level = fmax(sqrt(squares / (double)n), least);
 	for (size_t i = 0; i < n; i++) {
-		double allowed = tolerance * (fabs((double)should[i]) + level);
+		double allowed = tolerance * (fabs((double)should[i]) + level) +
+		                 step * fabs((double)should[i]);
 
 		if (is[i] == should[i] || (isnan(should[i]) && isnan(is[i])))
 			continue; /* infinities as well */
@@ -145,9 +220,9 @@ static void close_to(const float *is, const float *should, size_t n, double tole
 
 void world_same_but_repeats(const struct array *a, double tolerance)
 {
-	float *should = fetch(a, REFERENCE), *is = fetch(a, FIRST);
+	float *should = fetch_floats(a, REFERENCE), *is = fetch_floats(a, FIRST);
 
-	close_to(is, should, a->n, tolerance, 0);
+	close_to(is, should, a->n, tolerance, step_of(a), 0);
 	free(is);
 	free(should);
 }
@@ -160,9 +235,9 @@ void world_same(const struct array *a, double tolerance)
 
 void world_same_beside(const struct array *a, double tolerance, double terms)
 {
-	float *should = fetch(a, REFERENCE), *is = fetch(a, FIRST);
+	float *should = fetch_floats(a, REFERENCE), *is = fetch_floats(a, FIRST);
 
-	close_to(is, should, a->n, tolerance, terms);
+	close_to(is, should, a->n, tolerance, step_of(a), terms);
 	free(is);
 	free(should);
 	world_same_bits(a, FIRST, SECOND);
@@ -170,7 +245,7 @@ void world_same_beside(const struct array *a, double tolerance, double terms)
 
 double world_largest(const struct array *a)
 {
-	float *v = fetch(a, REFERENCE);
+	float *v = fetch_floats(a, REFERENCE);
 	double result = 0;
 
 	for (size_t i = 0; i < a->n; i++)

@@ -24,6 +24,7 @@ extern struct world world;
 /* The same array for each run; f, i and u are one. */
 struct array {
 	size_t n, size; /* values; bytes of one */
+	bool rounded;   /* values come from the activations' precision, though they may be floats */
 	float *f[RUNS];
 	int32_t *i[RUNS];
 	uint8_t *u[RUNS];
@@ -43,12 +44,18 @@ struct array *world_values(size_t n);
 struct array *world_values_from(size_t n, float centre, float spread, size_t skip);
 struct array *world_numbers(size_t n, uint32_t below);
 
-/* For a result: bytes that are a NaN as a float. */
+/* The same of activations, in the tested backend's precision. */
+struct array *world_activations(size_t n);
+struct array *world_activations_from(size_t n, float centre, float spread);
+struct array *world_activations_of(size_t n, const float *values);
+
+/* For a result: bytes that are a NaN as a float, or an activation. */
 struct array *world_unwritten(size_t n);
 struct array *world_unwritten_at(size_t n, size_t skip);
+struct array *world_unwritten_activations(size_t n);
 
-/* The tested backend's floats are the reference's within the tolerance (backend_cases.h), and
- * the same bits in both runs. */
+/* The tested backend's values are the reference's within the tolerance (backend_cases.h), where
+ * they are rounded to 16 bits within one step of those, and the same bits in both runs. */
 void world_same(const struct array *a, double tolerance);
 void world_same_but_repeats(const struct array *a, double tolerance);
 /* For what remains of terms as large as `terms`, perhaps nothing. */

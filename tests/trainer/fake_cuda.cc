@@ -27,7 +27,7 @@ struct CUevent_st {
 };
 
 static std::vector<cudaStream_t> streams;
-static int devices = 1, device = -1, live;
+static int devices = 1, capability = 9, device = -1, live;
 static unsigned failing, calls, tf32;
 static uint32_t random_state = 1;
 static cudaError_t last_error = cudaSuccess;
@@ -37,6 +37,11 @@ static cudaError_t last_error = cudaSuccess;
 void fake_cuda_seed(unsigned seed)
 {
 	random_state = seed * 2654435761u + 1;
+}
+
+void fake_cuda_capability(int major)
+{
+	capability = major;
 }
 
 void fake_cuda_devices(int n)
@@ -335,9 +340,17 @@ cudaError_t cudaSetDevice(int number)
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *ret, int)
 {
 	snprintf(ret->name, sizeof(ret->name), "Fake GPU");
-	ret->major = 9;
+	ret->major = capability;
 	ret->minor = 0;
 	ret->multiProcessorCount = 132;
+	return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *ret, enum cudaDeviceAttr attribute, int)
+{
+	if (fake_cuda_fails())
+		return failed(cudaErrorInvalidDevice);
+	*ret = attribute == cudaDevAttrComputeCapabilityMajor ? capability : 0;
 	return cudaSuccess;
 }
 

@@ -17,8 +17,9 @@ extern "C" {
 
 void fake_cuda_seed(unsigned seed);
 
-/* Devices there are from now on. */
+/* Devices there are from now on, and the first part of their compute capability. */
 void fake_cuda_devices(int n);
+void fake_cuda_capability(int major);
 
 /* The call with this number from now on, counted from 1, fails; 0: none. Of destructors,
  * none does. */

@@ -4,6 +4,7 @@
 
 #include <cudnn.h>
 
+#include "backend/half.h"
 #include "fake_cuda_priv.h"
 
 struct cudnnContext {
@@ -11,10 +12,12 @@ struct cudnnContext {
 };
 
 struct cudnnTensorStruct {
+	cudnnDataType_t type;
 	int n, c, h, w;
 };
 
 struct cudnnFilterStruct {
+	cudnnDataType_t type;
 	int k, c, h, w;
 };
 
@@ -46,6 +49,11 @@ static cudnnStatus_t destroy(Object *object)
 	delete object;
 	fake_cuda_count(-1);
 	return CUDNN_STATUS_SUCCESS;
+}
+
+static bool known(cudnnDataType_t type)
+{
+	return type == CUDNN_DATA_FLOAT || type == CUDNN_DATA_HALF || type == CUDNN_DATA_BFLOAT16;
 }
 
 static cudnnStatus_t done(void)
@@ -97,9 +105,9 @@ cudnnStatus_t cudnnDestroyTensorDescriptor(cudnnTensorDescriptor_t desc)
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t desc, cudnnTensorFormat_t format,
                                          cudnnDataType_t type, int n, int c, int h, int w)
 {
-	if (format != CUDNN_TENSOR_NCHW || type != CUDNN_DATA_FLOAT)
+	if (format != CUDNN_TENSOR_NCHW || !known(type))
 		return CUDNN_STATUS_NOT_SUPPORTED;
-	*desc = { n, c, h, w };
+	*desc = { type, n, c, h, w };
 	return done();
 }
 
@@ -116,9 +124,9 @@ cudnnStatus_t cudnnDestroyFilterDescriptor(cudnnFilterDescriptor_t desc)
 cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t desc, cudnnDataType_t type,
                                          cudnnTensorFormat_t format, int k, int c, int h, int w)
 {
-	if (format != CUDNN_TENSOR_NCHW || type != CUDNN_DATA_FLOAT)
+	if (format != CUDNN_TENSOR_NCHW || !known(type))
 		return CUDNN_STATUS_NOT_SUPPORTED;
-	*desc = { k, c, h, w };
+	*desc = { type, k, c, h, w };
 	return done();
 }
 
@@ -263,10 +271,27 @@ struct operands {
 	struct cudnnTensorStruct x, y;
 	struct cudnnFilterStruct filters;
 	struct cudnnConvolutionStruct conv;
-	const float *x_data, *filters_data, *y_data; /* two of them are read */
-	float *result;
+	const void *x_data, *filters_data, *y_data; /* two of them are read */
+	void *result;
 	bool random; /* the last bits are */
 };
+
+static float load(cudnnDataType_t type, const void *from, size_t i)
+{
+	if (type == CUDNN_DATA_FLOAT)
+		return ((const float *)from)[i];
+	return type == CUDNN_DATA_HALF ? fp16_to_float(((const uint16_t *)from)[i]) :
+	                                 bf16_to_float(((const uint16_t *)from)[i]);
+}
+
+static void store(cudnnDataType_t type, void *to, size_t i, float value)
+{
+	if (type == CUDNN_DATA_FLOAT)
+		((float *)to)[i] = value;
+	else
+		((uint16_t *)to)[i] = type == CUDNN_DATA_HALF ? fp16_from_float(value) :
+		                                                bf16_from_float(value);
+}
 
 static void convolve(enum way way, const struct operands &o)
 {
@@ -275,7 +300,12 @@ static void convolve(enum way way, const struct operands &o)
 	size_t size = sizes[way];
 	double *sum = new double[size]();
 	bool tf32 = o.conv.math != CUDNN_FMA_MATH;
-	auto value = [=](float v) { return (double)(tf32 ? fake_cuda_to_tf32(v) : v); };
+	cudnnDataType_t type = o.x.type;
+	auto value = [=](const void *from, size_t i) {
+		float v = load(type, from, i);
+
+		return (double)(tf32 && type == CUDNN_DATA_FLOAT ? fake_cuda_to_tf32(v) : v);
+	};
 
 	for (int n = 0; n < o.y.n; n++)
 	for (int k = 0; k < o.y.c; k++)
@@ -293,14 +323,15 @@ static void convolve(enum way way, const struct operands &o)
 		if (iy < 0 || iy >= o.x.h || ix < 0 || ix >= o.x.w)
 			continue;
 		if (way == FORWARD)
-			sum[y] += value(o.x_data[x]) * value(o.filters_data[w]);
+			sum[y] += value(o.x_data, x) * value(o.filters_data, w);
 		else if (way == DATA)
-			sum[x] += value(o.y_data[y]) * value(o.filters_data[w]);
+			sum[x] += value(o.y_data, y) * value(o.filters_data, w);
 		else
-			sum[w] += value(o.x_data[x]) * value(o.y_data[y]);
+			sum[w] += value(o.x_data, x) * value(o.y_data, y);
 	}
 	for (size_t i = 0; i < size; i++)
-		o.result[i] = (float)(sum[i] * (1 + (o.random ? fake_cuda_random() % 16 * 1e-7 : 0)));
+		store(type, o.result, i,
+		      (float)(sum[i] * (1 + (o.random ? fake_cuda_random() % 16 * 1e-7 : 0))));
 	delete[] sum;
 }
 
@@ -308,6 +339,8 @@ static cudnnStatus_t run(cudnnHandle_t handle, enum way way, struct operands o, 
                          const void *filters, void *workspace, size_t size, const void *alpha,
                          const void *beta)
 {
+	if (o.x.type != o.y.type || o.x.type != o.filters.type)
+		return CUDNN_STATUS_NOT_SUPPORTED;
 	if (*(const float *)alpha != 1 || *(const float *)beta != 0 || o.x.n != o.y.n ||
 	    o.filters.k != o.y.c || o.filters.c != o.x.c)
 		return CUDNN_STATUS_BAD_PARAM;
@@ -318,7 +351,7 @@ static cudnnStatus_t run(cudnnHandle_t handle, enum way way, struct operands o, 
 	if (fake_cuda_fails())
 		return CUDNN_STATUS_EXECUTION_FAILED;
 	o.random = algo == ALGO_RANDOM;
-	if (o.conv.math != CUDNN_FMA_MATH)
+	if (o.x.type == CUDNN_DATA_FLOAT && o.conv.math != CUDNN_FMA_MATH)
 		fake_cuda_count_tf32();
 	fake_cuda_queue(handle->stream, [=]() {
 		memset(workspace, 0xff, workspace_size);
@@ -333,8 +366,7 @@ cudnnStatus_t cudnnConvolutionForward(
 	cudnnConvolutionFwdAlgo_t algo, void *workspace, size_t size, const void *beta,
 	const cudnnTensorDescriptor_t y_desc, void *y)
 {
-	return run(handle, FORWARD, { *x_desc, *y_desc, *w_desc, *conv, (const float *)x,
-	           (const float *)w, NULL, (float *)y, false }, algo, w, workspace, size, alpha, beta);
+	return run(handle, FORWARD, { *x_desc, *y_desc, *w_desc, *conv, x, w, NULL, y, false }, algo, w, workspace, size, alpha, beta);
 }
 
 cudnnStatus_t cudnnConvolutionBackwardData(
@@ -343,8 +375,7 @@ cudnnStatus_t cudnnConvolutionBackwardData(
 	cudnnConvolutionBwdDataAlgo_t algo, void *workspace, size_t size, const void *beta,
 	const cudnnTensorDescriptor_t dx_desc, void *dx)
 {
-	return run(handle, DATA, { *dx_desc, *dy_desc, *w_desc, *conv, NULL, (const float *)w,
-	           (const float *)dy, (float *)dx, false }, algo, w, workspace, size, alpha, beta);
+	return run(handle, DATA, { *dx_desc, *dy_desc, *w_desc, *conv, NULL, w, dy, dx, false }, algo, w, workspace, size, alpha, beta);
 }
 
 cudnnStatus_t cudnnConvolutionBackwardFilter(
@@ -353,6 +384,5 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(
 	cudnnConvolutionBwdFilterAlgo_t algo, void *workspace, size_t size, const void *beta,
 	const cudnnFilterDescriptor_t dw_desc, void *dw)
 {
-	return run(handle, FILTERS, { *x_desc, *dy_desc, *dw_desc, *conv, (const float *)x, NULL,
-	           (const float *)dy, (float *)dw, false }, algo, dw, workspace, size, alpha, beta);
+	return run(handle, FILTERS, { *x_desc, *dy_desc, *dw_desc, *conv, x, NULL, dy, dw, false }, algo, dw, workspace, size, alpha, beta);
 }

@@ -2,8 +2,9 @@
  *
  *     layer_tool BACKEND LAYER FOLDER [NAME=NUMBER]...
  *
- * BACKEND is reference, cpu or cuda. Arrays are read from FOLDER/NAME.npy and written there, under the
- * names that backend.h uses. Shapes are numbers on the command line. */
+ * BACKEND is reference, cpu or cuda, behind it perhaps -bf16 or -fp16. Arrays are read from
+ * FOLDER/NAME.npy and written there, under the names that backend.h uses, activations as float32,
+ * whatever they are in the backend. Shapes are numbers on the command line. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #ifdef HAVE_CUDA
 #include "backend/cuda.h"
 #endif
+#include "backend/narrow.h"
 #include "backend/reference.h"
 #include "base/buf.h"
 #include "data/npy_read.h"
@@ -109,6 +111,51 @@ static void put(const char *name, const void *buffer, size_t n)
 	free(host);
 }
 
+/* The same for activations. */
+static void *activations(size_t n)
+{
+	return device(n * backend_activation_size(b));
+}
+
+static void *get_activations(const char *name, size_t n)
+{
+	float *host = malloc(n * sizeof(*host));
+	uint16_t *rounded = malloc(n * sizeof(*rounded));
+	void *wide = get(name), *buffer;
+
+	if (b->activations != PRECISION_FLOAT32) {
+		buffer = activations(n);
+		if (!host || !rounded || b->ops->download(b, host, wide, n * sizeof(*host)))
+			die("download", name);
+		narrow_round(b->activations, n, host, rounded);
+		if (b->ops->upload(b, buffer, rounded, n * sizeof(*rounded)))
+			die("upload", name);
+	} else {
+		buffer = wide;
+	}
+	free(host);
+	free(rounded);
+	return buffer;
+}
+
+static void put_activations(const char *name, const void *buffer, size_t n)
+{
+	float *host = malloc(n * sizeof(*host)), *wide = floats(n);
+	uint16_t *rounded = malloc(n * sizeof(*rounded));
+
+	if (b->activations != PRECISION_FLOAT32) {
+		if (!host || !rounded || b->ops->download(b, rounded, buffer, n * sizeof(*rounded)))
+			die("download", name);
+		narrow_widen(b->activations, n, rounded, host);
+		if (b->ops->upload(b, wide, host, n * sizeof(*host)))
+			die("upload", name);
+		buffer = wide;
+	}
+	put(name, buffer, n);
+	free(host);
+	free(rounded);
+}
+
 static void must(int err, const char *what)
 {
 	if (err)
@@ -127,8 +174,9 @@ static void conv(void)
 	};
 	size_t in = (size_t)s.n * s.c * s.h * s.w, n_filters = (size_t)s.k * s.c * s.r * s.s;
 	size_t out = (size_t)s.n * s.k * conv_out_h(&s) * conv_out_w(&s);
-	float *x = get("x"), *filters = get("filters"), *dy = get("dy");
-	float *y = floats(out), *dx = floats(in), *dfilters = floats(n_filters);
+	void *x = get_activations("x", in), *dy = get_activations("dy", out);
+	void *y = activations(out), *dx = activations(in);
+	float *filters = get("filters"), *dfilters = floats(n_filters);
 	struct conv *c;
 
 	must(b->ops->conv_new(b, &s, &c), "conv_new");
@@ -136,8 +184,8 @@ static void conv(void)
 	must(b->ops->conv_backward_data(b, c, dy, filters, dx), "conv_backward_data");
 	must(b->ops->conv_backward_filters(b, c, x, dy, dfilters), "conv_backward_filters");
 	b->ops->conv_free(b, c);
-	put("y", y, out);
-	put("dx", dx, in);
+	put_activations("y", y, out);
+	put_activations("dx", dx, in);
 	put("dfilters", dfilters, n_filters);
 }
 
@@ -146,16 +194,17 @@ static void norm(void)
 	const struct norm_shape s = { number("n"), number("c"), number("m"), number("groups"),
 	                              (float)real("eps") };
 	size_t n = (size_t)s.n * s.c * s.m, groups = (size_t)s.n * s.groups, c = (size_t)s.c;
-	float *x = get("x"), *gamma = get("gamma"), *beta = get("beta"), *dy = get("dy");
-	float *y = floats(n), *mean = floats(groups), *rstd = floats(groups);
+	void *x = get_activations("x", n), *dy = get_activations("dy", n), *y = activations(n);
+	float *gamma = get("gamma"), *beta = get("beta");
+	float *mean = floats(groups), *rstd = floats(groups);
 	float *dgamma = floats(c), *dbeta = floats(c);
 
 	must(b->ops->norm_forward(b, &s, x, gamma, beta, y, mean, rstd), "norm_forward");
 	/* in place, as the model does */
 	must(b->ops->norm_backward(b, &s, dy, x, gamma, mean, rstd, dy, dgamma, dbeta),
 	     "norm_backward");
-	put("y", y, n);
-	put("dx", dy, n);
+	put_activations("y", y, n);
+	put_activations("dx", dy, n);
 	put("dgamma", dgamma, c);
 	put("dbeta", dbeta, c);
 }
@@ -163,24 +212,25 @@ static void norm(void)
 static void relu(void)
 {
 	size_t n = (size_t)number("n");
-	float *x = get("x"), *dy = get("dy");
+	void *x = get_activations("x", n), *dy = get_activations("dy", n);
 
 	must(b->ops->relu_forward(b, n, x, x), "relu_forward");
 	must(b->ops->relu_backward(b, n, dy, x, dy), "relu_backward");
-	put("y", x, n);
-	put("dx", dy, n);
+	put_activations("y", x, n);
+	put_activations("dx", dy, n);
 }
 
 static void mean(void)
 {
 	int n = number("n"), t = number("t"), c = number("c"), m = number("m");
 	size_t all = (size_t)n * t * c * m;
-	float *x = get("x"), *dy = get("dy"), *y = floats((size_t)n * c), *dx = floats(all);
+	void *x = get_activations("x", all), *dx = activations(all);
+	float *dy = get("dy"), *y = floats((size_t)n * c);
 
 	must(b->ops->mean_forward(b, n, t, c, m, x, y, c), "mean_forward");
 	must(b->ops->mean_backward(b, n, t, c, m, dy, c, dx), "mean_backward");
 	put("y", y, (size_t)n * c);
-	put("dx", dx, all);
+	put_activations("dx", dx, all);
 }
 
 static void linear(void)
@@ -219,19 +269,19 @@ static void frames(void)
 	const struct frames_shape s = { number("n"), number("t"), number("h"), number("w"),
 	                                number("crop_h"), number("crop_w") };
 	size_t n = (size_t)s.n * s.t * 3 * s.crop_h * s.crop_w;
-	float *y = floats(n);
+	void *y = activations(n);
 
 	must(b->ops->frames_in(b, &s, get("frames"), get("crops"), y), "frames_in");
-	put("y", y, n);
+	put_activations("y", y, n);
 }
 
 static void mfcc(void)
 {
 	int rows = number("rows"), m = number("m");
-	float *y = floats((size_t)rows * m);
+	void *y = activations((size_t)rows * m);
 
 	must(b->ops->mfcc_in(b, rows, m, get("x"), y), "mfcc_in");
-	put("y", y, (size_t)rows * m);
+	put_activations("y", y, (size_t)rows * m);
 }
 
 static void sgd(void)
@@ -275,16 +325,26 @@ static const struct {
 
 static void open_backend(const char *name)
 {
-	if (strcmp(name, "reference") == 0)
-		must(reference_new(&b), name);
-	else if (strcmp(name, "cpu") == 0)
-		must(cpu_new(2, &b), name);
+	const char *end = strchr(name, '-');
+	size_t len = end ? (size_t)(end - name) : strlen(name);
+	enum precision precision = !end ? PRECISION_FLOAT32 :
+		strcmp(end, "-bf16") == 0 ? PRECISION_BF16 : PRECISION_FP16;
+
 #ifdef HAVE_CUDA
-	else if (strcmp(name, "cuda") == 0)
-		must(cuda_new(&(struct cuda_options){ .deterministic = true }, &b), name);
+	if (strncmp(name, "cuda", len) == 0) {
+		must(cuda_new(&(struct cuda_options){ .deterministic = true,
+		                                      .activations = precision }, &b), name);
+		return;
+	}
 #endif
+	if (strncmp(name, "reference", len) == 0)
+		must(reference_new(&b), name);
+	else if (strncmp(name, "cpu", len) == 0)
+		must(cpu_new(2, &b), name);
 	else
 		die("no such backend", name);
+	if (precision != PRECISION_FLOAT32)
+		must(narrow_new(b, precision, &b), name);
 }
 
 int main(int argc, char *argv[])

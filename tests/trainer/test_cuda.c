@@ -40,5 +40,9 @@ int main(void)
 	}
 	log_set_level(LOG_LEVEL_DEBUG);
 	failed = compare("cuda, deterministic", &(struct cuda_options){ .deterministic = true });
-	return failed + compare("cuda, fastest", &(struct cuda_options){ .deterministic = false });
+	failed += compare("cuda, fastest", &(struct cuda_options){ .deterministic = false });
+	failed += compare("cuda, bf16", &(struct cuda_options){ .deterministic = true,
+	                                                        .activations = PRECISION_BF16 });
+	failed += compare("cuda, fp16", &(struct cuda_options){ .activations = PRECISION_FP16 });
+	return failed;
 }

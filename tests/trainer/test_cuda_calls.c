@@ -102,12 +102,10 @@ static int some_work(const struct cuda_options *options)
 }
 
 /* Without end of calls that fail: those of the way down don't make the work fail. */
-static void every_failure_is_returned_and_leaves_nothing(void **state)
+static void fail_each_call(struct cuda_options options)
 {
-	const struct cuda_options options = { .deterministic = true };
 	unsigned calls, returned = 0;
 
-	(void)state;
 	fake_cuda_fail(0);
 	assert_int_equal(some_work(&options), 0);
 	calls = fake_cuda_calls();
@@ -129,6 +127,13 @@ static void every_failure_is_returned_and_leaves_nothing(void **state)
 	assert_int_equal(some_work(&options), 0);
 }
 
+static void every_failure_is_returned_and_leaves_nothing(void **state)
+{
+	(void)state;
+	fail_each_call((struct cuda_options){ .deterministic = true });
+	fail_each_call((struct cuda_options){ .activations = PRECISION_BF16 });
+}
+
 static void products_are_rounded_only_if_that_was_asked_for(void **state)
 {
 	struct cuda_options options = { .deterministic = true };
@@ -142,10 +147,27 @@ static void products_are_rounded_only_if_that_was_asked_for(void **state)
 	assert_int_equal(fake_cuda_tf32(), before + 6); /* 3 convolutions, 3 matrix products */
 }
 
-/* All functions against the reference, in this order of the streams. */
-static int compare(const char *name, bool deterministic, unsigned seed)
+static void bf16_and_tf32_need_a_gpu_that_has_them(void **state)
 {
-	const struct cuda_options options = { .deterministic = deterministic };
+	struct cuda_options options = { .activations = PRECISION_BF16 };
+	struct backend *b;
+
+	(void)state;
+	fake_cuda_capability(7);
+	assert_int_equal(cuda_new(&options, &b), -ENOTSUP);
+	options = (struct cuda_options){ .reduced_precision = true };
+	assert_int_equal(cuda_new(&options, &b), -ENOTSUP);
+	assert_int_equal(fake_cuda_live(), 0);
+	options = (struct cuda_options){ .activations = PRECISION_FP16 };
+	assert_int_equal(some_work(&options), 0);
+	fake_cuda_capability(9);
+}
+
+/* All functions against the reference, in this order of the streams. */
+static int compare(const char *name, bool deterministic, enum precision precision, unsigned seed)
+{
+	const struct cuda_options options = { .deterministic = deterministic,
+	                                      .activations = precision };
 	struct backend_cases cases = { .repeats = deterministic, .second_run = cuda_on_cpu_backwards };
 	int failed;
 
@@ -164,10 +186,13 @@ int main(void)
 		cmocka_unit_test(describe_names_what_a_result_depends_on),
 		cmocka_unit_test(every_failure_is_returned_and_leaves_nothing),
 		cmocka_unit_test(products_are_rounded_only_if_that_was_asked_for),
+		cmocka_unit_test(bf16_and_tf32_need_a_gpu_that_has_them),
 	};
 	int failed = cmocka_run_group_tests_name("calls", tests, NULL, NULL);
 
-	failed += compare("deterministic", true, 1);
-	failed += compare("fastest", false, 2);
+	failed += compare("deterministic", true, PRECISION_FLOAT32, 1);
+	failed += compare("fastest", false, PRECISION_FLOAT32, 2);
+	failed += compare("bf16", true, PRECISION_BF16, 3);
+	failed += compare("fp16", false, PRECISION_FP16, 4);
 	return failed;
 }

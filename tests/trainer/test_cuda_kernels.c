@@ -4,57 +4,52 @@
 #include <stdlib.h>
 
 #include "backend/cuda_kernels.h"
+#include "backend/narrow.h"
 #include "backend/reference.h"
 #include "backend/reference_priv.h"
 #include "backend_cases.h"
 #include "cuda_on_cpu_control.h"
 
-static int norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
-                        const float *gamma, const float *beta, float *y, float *mean, float *rstd)
+static int norm_forward(struct backend *b, const struct norm_shape *s, const void *x,
+                        const float *gamma, const float *beta, void *y, float *mean, float *rstd)
 {
-	(void)b;
-	return launch_norm_forward(NULL, s, x, gamma, beta, y, mean, rstd);
+	return launch_norm_forward(NULL, b->activations, s, x, gamma, beta, y, mean, rstd);
 }
 
-static int norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
-                         const float *x, const float *gamma, const float *mean, const float *rstd,
-                         float *dx, float *dgamma, float *dbeta)
+static int norm_backward(struct backend *b, const struct norm_shape *s, const void *dy,
+                         const void *x, const float *gamma, const float *mean, const float *rstd,
+                         void *dx, float *dgamma, float *dbeta)
 {
 	void *scratch = malloc(norm_backward_scratch(s));
 	int err;
 
-	(void)b;
 	if (!scratch)
 		abort();
-	err = launch_norm_backward(NULL, s, dy, x, gamma, mean, rstd, dx, dgamma, dbeta, scratch);
+	err = launch_norm_backward(NULL, b->activations, s, dy, x, gamma, mean, rstd, dx, dgamma, dbeta, scratch);
 	free(scratch);
 	return err;
 }
 
-static int relu_forward(struct backend *b, size_t n, const float *x, float *y)
+static int relu_forward(struct backend *b, size_t n, const void *x, void *y)
 {
-	(void)b;
-	return launch_relu_forward(NULL, n, x, y);
+	return launch_relu_forward(NULL, b->activations, n, x, y);
 }
 
-static int relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx)
+static int relu_backward(struct backend *b, size_t n, const void *dy, const void *y, void *dx)
 {
-	(void)b;
-	return launch_relu_backward(NULL, n, dy, y, dx);
+	return launch_relu_backward(NULL, b->activations, n, dy, y, dx);
 }
 
-static int mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+static int mean_forward(struct backend *b, int n, int t, int c, int m, const void *x, float *y,
                         int stride)
 {
-	(void)b;
-	return launch_mean_forward(NULL, n, t, c, m, x, y, stride);
+	return launch_mean_forward(NULL, b->activations, n, t, c, m, x, y, stride);
 }
 
 static int mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
-                         float *dx)
+                         void *dx)
 {
-	(void)b;
-	return launch_mean_backward(NULL, n, t, c, m, dy, stride, dx);
+	return launch_mean_backward(NULL, b->activations, n, t, c, m, dy, stride, dx);
 }
 
 /* The biases are added to a product without any. */
@@ -97,16 +92,20 @@ static int loss(struct backend *b, const struct loss_shape *s, const float *logi
 }
 
 static int frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
-                     const struct crop *crops, float *y)
+                     const struct crop *crops, void *y)
 {
-	(void)b;
-	return launch_frames_in(NULL, s, frames, crops, y);
+	return launch_frames_in(NULL, b->activations, s, frames, crops, y);
 }
 
-static int mfcc_in(struct backend *b, int rows, int m, const float *x, float *y)
+static int mfcc_in(struct backend *b, int rows, int m, const float *x, void *y)
+{
+	return launch_mfcc_in(NULL, b->activations, rows, m, x, y);
+}
+
+static int unscale(struct backend *b, size_t n, float factor, float *g, int32_t *bad)
 {
 	(void)b;
-	return launch_mfcc_in(NULL, rows, m, x, y);
+	return launch_unscale(NULL, n, factor, g, bad);
 }
 
 static int sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
@@ -123,15 +122,16 @@ static int adamw(struct backend *b, const struct adamw_step *s, size_t n, const 
 	return launch_adamw(NULL, s, n, g, w, m, v);
 }
 
-int main(void)
+static int compare(const char *name, enum precision precision)
 {
-	struct backend *reference, tested;
+	struct backend *b;
 	struct backend_ops ops;
 	int failed;
 
-	if (reference_new(&reference))
+	if (reference_new(&b) ||
+	    (precision != PRECISION_FLOAT32 && narrow_new(b, precision, &b)))
 		return 1;
-	ops = *reference->ops;
+	ops = *b->ops;
 	ops.name = "kernels on the CPU";
 	ops.norm_forward = norm_forward;
 	ops.norm_backward = norm_backward;
@@ -144,11 +144,18 @@ int main(void)
 	ops.loss = loss;
 	ops.frames_in = frames_in;
 	ops.mfcc_in = mfcc_in;
+	ops.unscale = unscale;
 	ops.sgd = sgd;
 	ops.adamw = adamw;
-	tested = (struct backend){ .ops = &ops };
-	failed = backend_cases_run("kernels", &(struct backend_cases){
-		.tested = &tested, .repeats = true, .second_run = cuda_on_cpu_backwards });
-	backend_free(reference);
+	b->ops = &ops;
+	failed = backend_cases_run(name, &(struct backend_cases){
+		.tested = b, .repeats = true, .second_run = cuda_on_cpu_backwards });
+	backend_free(b);
 	return failed;
+}
+
+int main(void)
+{
+	return compare("kernels", PRECISION_FLOAT32) + compare("kernels, bf16", PRECISION_BF16) +
+	       compare("kernels, fp16", PRECISION_FP16);
 }

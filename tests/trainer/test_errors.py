@@ -22,7 +22,6 @@ from safetensors.numpy import load_file, save_file
     (["--data", "x", "--max-bad", "2"], "max_bad = 2: must be a share of the samples"),
     (["--data", "x", "--optimizer", "lion"], "optimizer = lion: must be sgd or adamw"),
     (["--data", "x", "--device", "tpu"], "device = tpu: must be cpu"),
-    (["--data", "x", "--precision", "bf16"], "precision = bf16 is not supported yet"),
     (["--data", "x", "--resume", "--overwrite"], "--resume and --overwrite exclude each other"),
     (["--data", "x", "--config", "/nowhere.ini"], "/nowhere.ini: No such file"),
 ])

@@ -40,3 +40,9 @@ def test_a_bucket_gives_the_same_bits(clips, store, learned, tmp_path):
     assert events(out) == events(learned)
     # The list of samples has other ETags, and so the checkpoint says it is another one.
     assert arrays(out) == arrays(learned)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_16_bits_are_enough(mounted, tmp_path, precision):
+    out = train(mounted / f"samples@{SAMPLES}", tmp_path, "--precision", precision)
+    assert accuracy(out) > 0.95

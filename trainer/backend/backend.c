@@ -17,6 +17,11 @@ int conv_out_w(const struct conv_shape *s)
 	return conv_out(s->w, s->s, s->stride_w, s->pad_w);
 }
 
+size_t backend_activation_size(const struct backend *b)
+{
+	return b->activations == PRECISION_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+}
+
 void backend_free(struct backend *b)
 {
 	if (b)

@@ -6,8 +6,10 @@
  * the reference, and the reference with finite differences and PyTorch.
  *
  * Buffers belong to whoever allocated them and live on the device: only the
- * backend's functions may look inside. All values are float32, arrays are dense and
- * in C order: images (N, C, H, W), filters (K, C, R, S), matrices (rows, columns).
+ * backend's functions may look inside. Arrays are dense and in C order: images
+ * (N, C, H, W), filters (K, C, R, S), matrices (rows, columns). Values are float32, but
+ * for activations (images, what layers make of them, and the gradients of both), which
+ * are void * here and of the backend's precision.
  *
  * One thread at a time uses a backend. Functions return 0 or -errno: -ENOMEM, -EINVAL
  * (no such shape), -EIO (the library or the device failed; logged at debug). Where a
@@ -24,6 +26,11 @@
 
 struct backend;
 struct buf;
+
+/* How activations are stored (half.h). Sums are made in float32 or more, whatever they are
+ * sums of; a convolution's filters are rounded to the same precision, and so is their
+ * gradient. */
+enum precision { PRECISION_FLOAT32, PRECISION_BF16, PRECISION_FP16 };
 
 /* x (n, c, h, w), filters (k, c, r, s), y (n, k, out_h, out_w); cross-correlation
  * with zeros around, no bias. */
@@ -92,34 +99,34 @@ struct backend_ops {
 
 	int (*conv_new)(struct backend *b, const struct conv_shape *s, struct conv **ret);
 	void (*conv_free)(struct backend *b, struct conv *c);
-	int (*conv_forward)(struct backend *b, struct conv *c, const float *x, const float *filters,
-	                    float *y);
+	int (*conv_forward)(struct backend *b, struct conv *c, const void *x, const float *filters,
+	                    void *y);
 	/* dx from dy. */
-	int (*conv_backward_data)(struct backend *b, struct conv *c, const float *dy,
-	                          const float *filters, float *dx);
+	int (*conv_backward_data)(struct backend *b, struct conv *c, const void *dy,
+	                          const float *filters, void *dx);
 	/* dfilters from x and dy. */
-	int (*conv_backward_filters)(struct backend *b, struct conv *c, const float *x,
-	                             const float *dy, float *dfilters);
+	int (*conv_backward_filters)(struct backend *b, struct conv *c, const void *x,
+	                             const void *dy, float *dfilters);
 
 	/* mean and rstd are (n, groups), for the way back. */
-	int (*norm_forward)(struct backend *b, const struct norm_shape *s, const float *x,
-	                    const float *gamma, const float *beta, float *y, float *mean,
+	int (*norm_forward)(struct backend *b, const struct norm_shape *s, const void *x,
+	                    const float *gamma, const float *beta, void *y, float *mean,
 	                    float *rstd);
 	/* dx may be dy. */
-	int (*norm_backward)(struct backend *b, const struct norm_shape *s, const float *dy,
-	                     const float *x, const float *gamma, const float *mean,
-	                     const float *rstd, float *dx, float *dgamma, float *dbeta);
+	int (*norm_backward)(struct backend *b, const struct norm_shape *s, const void *dy,
+	                     const void *x, const float *gamma, const float *mean,
+	                     const float *rstd, void *dx, float *dgamma, float *dbeta);
 
 	/* y = max(x, 0); y may be x. */
-	int (*relu_forward)(struct backend *b, size_t n, const float *x, float *y);
+	int (*relu_forward)(struct backend *b, size_t n, const void *x, void *y);
 	/* dx = dy where y > 0, else 0; dx may be dy. */
-	int (*relu_backward)(struct backend *b, size_t n, const float *dy, const float *y, float *dx);
+	int (*relu_backward)(struct backend *b, size_t n, const void *dy, const void *y, void *dx);
 
 	/* x (n, t, c, m) -> the mean over t and m, (n, c), in rows of `stride` floats. */
-	int (*mean_forward)(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+	int (*mean_forward)(struct backend *b, int n, int t, int c, int m, const void *x, float *y,
 	                    int stride);
 	int (*mean_backward)(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
-	                     float *dx);
+	                     void *dx);
 
 	/* y (n, out) = x (n, in) weights(out, in)^T + bias (out). */
 	int (*linear_forward)(struct backend *b, int n, int in, int out, const float *x,
@@ -138,10 +145,13 @@ struct backend_ops {
 	/* Cuts, mirrors, and maps a byte v of colour c to (v / 255 - mean[c]) / std[c] with
 	 * ImageNet's mean (0.485 0.456 0.406) and std (0.229 0.224 0.225). */
 	int (*frames_in)(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
-	                 const struct crop *crops, float *y);
-	/* x, y (rows, m): each row shifted to mean 0 and divided by its deviation + 1e-3:
+	                 const struct crop *crops, void *y);
+	/* x (float32), y (rows, m): each row shifted to mean 0 and divided by its deviation + 1e-3:
 	 * cepstral mean and variance normalisation of each coefficient of each clip. */
-	int (*mfcc_in)(struct backend *b, int rows, int m, const float *x, float *y);
+	int (*mfcc_in)(struct backend *b, int rows, int m, const float *x, void *y);
+
+	/* g *= factor; *bad becomes 1 if a value of g isn't finite, and else stays. */
+	int (*unscale)(struct backend *b, size_t n, float factor, float *g, int32_t *bad);
 
 	/* g += weight_decay * w; v = momentum * v + g; w -= lr * v. (PyTorch's SGD.) */
 	int (*sgd)(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
@@ -155,7 +165,11 @@ struct backend_ops {
 /* Every backend's struct begins with this one. */
 struct backend {
 	const struct backend_ops *ops;
+	enum precision activations;
 };
+
+/* Bytes of an activation: 4 or 2. */
+size_t backend_activation_size(const struct backend *b);
 
 /* NULL is allowed. */
 void backend_free(struct backend *b);

@@ -109,6 +109,7 @@ static const struct backend_ops ops = {
 	.loss = reference_loss,
 	.frames_in = cpu_frames_in,
 	.mfcc_in = cpu_mfcc_in,
+	.unscale = cpu_unscale,
 	.sgd = cpu_sgd,
 	.adamw = cpu_adamw,
 };

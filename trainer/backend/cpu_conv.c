@@ -188,10 +188,10 @@ static int reorder(struct cpu *cpu, const struct operand *o, bool result)
 }
 
 /* oneDNN's handles aren't const; inputs are only read. */
-static int bind(struct cpu *cpu, const struct operand *o, const float *data)
+static int bind(struct cpu *cpu, const struct operand *o, const void *data)
 {
 	void *scratch;
-	int err = cpu_error(dnnl_memory_set_data_handle(o->plain, (float *)(uintptr_t)data), "bind");
+	int err = cpu_error(dnnl_memory_set_data_handle(o->plain, (void *)(uintptr_t)data), "bind");
 
 	if (err || !o->wanted)
 		return err;
@@ -201,11 +201,11 @@ static int bind(struct cpu *cpu, const struct operand *o, const float *data)
 	return err;
 }
 
-static int direction_run(struct backend *b, const struct direction *d, const float *first,
-                         const float *second, float *result)
+static int direction_run(struct backend *b, const struct direction *d, const void *first,
+                         const void *second, void *result)
 {
 	struct cpu *cpu = cpu_of(b);
-	const float *data[OPERANDS] = { first, second, result };
+	const void *data[OPERANDS] = { first, second, result };
 	dnnl_exec_arg_t args[OPERANDS];
 	int err = 0;
 
@@ -228,19 +228,19 @@ static int direction_run(struct backend *b, const struct direction *d, const flo
 	return err;
 }
 
-int cpu_conv_forward(struct backend *b, struct conv *c, const float *x, const float *filters,
-                     float *y)
+int cpu_conv_forward(struct backend *b, struct conv *c, const void *x, const float *filters,
+                     void *y)
 {
 	return direction_run(b, &c->forward, x, filters, y);
 }
 
-int cpu_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
-                           const float *filters, float *dx)
+int cpu_conv_backward_data(struct backend *b, struct conv *c, const void *dy,
+                           const float *filters, void *dx)
 {
 	return direction_run(b, &c->data, dy, filters, dx);
 }
 
-int cpu_conv_backward_filters(struct backend *b, struct conv *c, const float *x, const float *dy,
+int cpu_conv_backward_filters(struct backend *b, struct conv *c, const void *x, const void *dy,
                               float *dfilters)
 {
 	return direction_run(b, &c->filters, x, dy, dfilters);

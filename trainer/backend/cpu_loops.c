@@ -62,9 +62,11 @@ static double sum_product(const float *dy, const float *x, size_t n, float mean)
 
 /* ---- group norm ---------------------------------------------------------------------- */
 
-int cpu_norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
-                     const float *gamma, const float *beta, float *y, float *mean, float *rstd)
+int cpu_norm_forward(struct backend *b, const struct norm_shape *s, const void *x_,
+                     const float *gamma, const float *beta, void *y_, float *mean, float *rstd)
 {
+	const float *x = x_;
+	float *y = y_;
 	int per_group = s->c / s->groups;
 	size_t size = (size_t)per_group * s->m;
 
@@ -113,10 +115,12 @@ static void norm_parameters(const struct norm_shape *s, const float *dy, const f
 	}
 }
 
-int cpu_norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
-                      const float *x, const float *gamma, const float *mean, const float *rstd,
-                      float *dx, float *dgamma, float *dbeta)
+int cpu_norm_backward(struct backend *b, const struct norm_shape *s, const void *dy_,
+                      const void *x_, const float *gamma, const float *mean, const float *rstd,
+                      void *dx_, float *dgamma, float *dbeta)
 {
+	const float *dy = dy_, *x = x_;
+	float *dx = dx_;
 	int per_group = s->c / s->groups;
 	size_t size = (size_t)per_group * s->m;
 
@@ -152,8 +156,10 @@ int cpu_norm_backward(struct backend *b, const struct norm_shape *s, const float
 
 /* ---- relu, mean ---------------------------------------------------------------------- */
 
-int cpu_relu_forward(struct backend *b, size_t n, const float *x, float *y)
+int cpu_relu_forward(struct backend *b, size_t n, const void *x_, void *y_)
 {
+	const float *x = x_;
+	float *y = y_;
 	(void)b;
 #pragma omp parallel for simd schedule(static)
 	for (size_t i = 0; i < n; i++)
@@ -161,8 +167,10 @@ int cpu_relu_forward(struct backend *b, size_t n, const float *x, float *y)
 	return 0;
 }
 
-int cpu_relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx)
+int cpu_relu_backward(struct backend *b, size_t n, const void *dy_, const void *y_, void *dx_)
 {
+	const float *dy = dy_, *y = y_;
+	float *dx = dx_;
 	(void)b;
 #pragma omp parallel for simd schedule(static)
 	for (size_t i = 0; i < n; i++) {
@@ -174,9 +182,10 @@ int cpu_relu_backward(struct backend *b, size_t n, const float *dy, const float 
 	return 0;
 }
 
-int cpu_mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+int cpu_mean_forward(struct backend *b, int n, int t, int c, int m, const void *x_, float *y,
                      int stride)
 {
+	const float *x = x_;
 	(void)b;
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int i = 0; i < n; i++) {
@@ -192,8 +201,9 @@ int cpu_mean_forward(struct backend *b, int n, int t, int c, int m, const float 
 }
 
 int cpu_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
-                      float *dx)
+                      void *dx_)
 {
+	float *dx = dx_;
 	(void)b;
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int image = 0; image < n * t; image++) {
@@ -225,8 +235,9 @@ static void table_fill(float table[3][256])
 }
 
 int cpu_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
-                  const struct crop *crops, float *y)
+                  const struct crop *crops, void *y_)
 {
+	float *y = y_;
 	float table[3][256];
 	size_t plane = (size_t)s->crop_h * s->crop_w;
 
@@ -253,15 +264,28 @@ int cpu_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t
 	return 0;
 }
 
-int cpu_mfcc_in(struct backend *b, int rows, int m, const float *x, float *y)
+int cpu_mfcc_in(struct backend *b, int rows, int m, const float *x, void *y_)
 {
+	float *y = y_;
+
 #pragma omp parallel for schedule(static)
 	for (int r = 0; r < rows; r++)
 		reference_mfcc_in(b, 1, m, x + (size_t)r * m, y + (size_t)r * m);
 	return 0;
 }
 
-/* ---- optimizers ---------------------------------------------------------------------- */
+/* ---- gradients, optimizers ------------------------------------------------------------ */
+
+int cpu_unscale(struct backend *b, size_t n, float factor, float *g, int32_t *bad)
+{
+	int32_t found = 0;
+
+#pragma omp parallel for schedule(static) reduction(| : found)
+	for (size_t i = 0; i < n; i += CHUNK)
+		reference_unscale(b, n - i < CHUNK ? n - i : CHUNK, factor, g + i, &found);
+	*bad |= found;
+	return 0;
+}
 
 int cpu_sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
             float *v)

@@ -34,6 +34,13 @@ static void free_cuda(struct backend *b)
 	free(cuda);
 }
 
+static const char *precision_name(const struct cuda *cuda)
+{
+	if (cuda->base.activations == PRECISION_FLOAT32)
+		return cuda->options.reduced_precision ? "tf32" : "float32";
+	return cuda->base.activations == PRECISION_BF16 ? "bf16" : "fp16";
+}
+
 static void describe(struct backend *b, struct buf *out)
 {
 	struct cuda *cuda = cuda_of(b);
@@ -50,7 +57,7 @@ static void describe(struct backend *b, struct buf *out)
 	buf_printf(out, "cudnn = %d.%d.%d\n", dnn / 10000, dnn / 100 % 100, dnn % 100);
 	buf_printf(out, "cublas = %d.%d.%d\n", blas / 10000, blas / 100 % 100, blas % 100);
 	buf_printf(out, "deterministic = %s\n", cuda->options.deterministic ? "yes" : "no");
-	buf_printf(out, "precision = %s\n", cuda->options.reduced_precision ? "tf32" : "float32");
+	buf_printf(out, "precision = %s\n", precision_name(cuda));
 }
 
 static const struct backend_ops ops = {
@@ -78,6 +85,7 @@ static const struct backend_ops ops = {
 	.loss = cuda_loss,
 	.frames_in = cuda_frames_in,
 	.mfcc_in = cuda_mfcc_in,
+	.unscale = cuda_unscale,
 	.sgd = cuda_sgd,
 	.adamw = cuda_adamw,
 };
@@ -102,10 +110,25 @@ static int init_cublas(struct cuda *cuda)
 	return err ? err : cuda_error_cublas(cublasSetMathMode(cuda->cublas, math), "math mode");
 }
 
+/* TF32 and bf16 came with compute capability 8.0; fp16 products are older than anything that
+ * cuDNN 9 runs on. */
+static int check_precision(const struct cuda *cuda)
+{
+	int major = 0, err;
+
+	if (!cuda->options.reduced_precision && cuda->base.activations != PRECISION_BF16)
+		return 0;
+	err = cuda_error(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor,
+	                                        cuda->options.device), "capability");
+	return err || major >= 8 ? err : -ENOTSUP;
+}
+
 static int init(struct cuda *cuda)
 {
 	int err = cuda_enter(cuda);
 
+	if (!err)
+		err = check_precision(cuda);
 	if (!err)
 		err = cuda_error(cudaStreamCreateWithFlags(&cuda->compute, cudaStreamNonBlocking),
 		                 "stream");
@@ -113,8 +136,8 @@ static int init(struct cuda *cuda)
 		err = staging_init(&cuda->staging);
 	/* Of nothing: says now if our kernels weren't built for this GPU. */
 	if (!err)
-		err = cuda_error((cudaError_t)launch_relu_forward(cuda->compute, 0, NULL, NULL),
-		                 "kernels");
+		err = cuda_error((cudaError_t)launch_relu_forward(cuda->compute, PRECISION_FLOAT32, 0,
+		                                                  NULL, NULL), "kernels");
 	if (!err)
 		err = init_cublas(cuda);
 	if (!err)
@@ -141,7 +164,7 @@ int cuda_new(const struct cuda_options *options, struct backend **ret)
 	cuda = calloc(1, sizeof(*cuda));
 	if (!cuda)
 		return -ENOMEM;
-	cuda->base.ops = &ops;
+	cuda->base = (struct backend){ &ops, options->activations };
 	cuda->options = *options;
 	err = init(cuda);
 	if (err) {

@@ -13,18 +13,20 @@
 
 #include <stdbool.h>
 
-struct backend;
+#include "backend/backend.h"
 
 struct cuda_options {
 	int device;             /* from 0, in CUDA's order (CUDA_VISIBLE_DEVICES) */
 	bool deterministic;
 	bool reduced_precision; /* products of float32 may be rounded to TF32's 10 bits first */
+	enum precision activations;
 };
 
 /* How many devices there are; 0 also where there is no driver. */
 int cuda_devices(void);
 
-/* Returns 0, -ENODEV (no such device), -ENOMEM or -EIO. Free with backend_free. */
+/* Returns 0, -ENODEV (no such device), -ENOTSUP (one that has no TF32 or bf16: before compute
+ * capability 8.0), -ENOMEM or -EIO. Free with backend_free. */
 int cuda_new(const struct cuda_options *options, struct backend **ret);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "backend/cuda_kernels.h"
 #include "backend/cuda_priv.h"
 #include "base/log.h"
 
@@ -12,7 +13,8 @@
 #define CANDIDATES_MAX 32
 
 /* cuDNN reads several values at once. Filters lie one behind the other, so may begin at any
- * float; all other arrays begin where cudaMalloc put them. */
+ * float, and are float32: a copy is what it gets where it can't take them so. All other arrays
+ * begin where cudaMalloc put them. */
 #define ALIGNMENT 16      /* bytes: what cuDNN may count on */
 #define COPY_ALIGNMENT 256 /* of the workspace behind the copy */
 
@@ -26,7 +28,8 @@ struct way {
 struct conv {
 	cudnnTensorDescriptor_t x, y; /* of dx and dy as well */
 	cudnnFilterDescriptor_t filters;
-	size_t filters_size; /* bytes */
+	size_t filters_n;   /* values */
+	size_t filters_size; /* bytes of their copy, in the activations' precision */
 	struct way forward, data, weights;
 };
 
@@ -129,6 +132,12 @@ static cudnnStatus_t workspace_weights(cudnnHandle_t cudnn, const struct conv *c
 	                                                      ret);
 }
 
+/* Products of float32 are wanted as they are. */
+static bool exact(const struct cuda *cuda)
+{
+	return cuda->base.activations == PRECISION_FLOAT32 && !cuda->options.reduced_precision;
+}
+
 /* Takes the best algorithm that may be taken. The finders of this kind go by tables, not by
  * measuring: the choice is the same in the next run. */
 static int choose(struct cuda *cuda, const struct conv *c, struct way *w, find_fn *find,
@@ -141,7 +150,7 @@ static int choose(struct cuda *cuda, const struct conv *c, struct way *w, find_f
 		return err;
 	for (int i = 0; i < n; i++) {
 		/* Never what the finder says where float32 is asked for: a default is TF32. */
-		cudnnMathType_t math = cuda->options.reduced_precision ? list[i].math : CUDNN_FMA_MATH;
+		cudnnMathType_t math = exact(cuda) ? CUDNN_FMA_MATH : list[i].math;
 		size_t size;
 
 		if (list[i].status != CUDNN_STATUS_SUCCESS)
@@ -166,7 +175,7 @@ static int choose(struct cuda *cuda, const struct conv *c, struct way *w, find_f
 /* ---- the workspace ------------------------------------------------------------------- */
 
 /* Room for a copy of the filters, and behind it what a way needs. */
-static int room(struct cuda *cuda, const struct conv *c, const struct way *w, float **ret_copy,
+static int room(struct cuda *cuda, const struct conv *c, const struct way *w, void **ret_copy,
                 void **ret_workspace)
 {
 	size_t before = (c->filters_size + COPY_ALIGNMENT - 1) / COPY_ALIGNMENT * COPY_ALIGNMENT;
@@ -182,9 +191,21 @@ static int room(struct cuda *cuda, const struct conv *c, const struct way *w, fl
 
 /* ---- building ------------------------------------------------------------------------ */
 
+static cudnnDataType_t data_type(const struct cuda *cuda)
+{
+	switch (cuda->base.activations) {
+	case PRECISION_BF16:
+		return CUDNN_DATA_BFLOAT16;
+	case PRECISION_FP16:
+		return CUDNN_DATA_HALF;
+	default:
+		return CUDNN_DATA_FLOAT;
+	}
+}
+
 static int way_init(struct cuda *cuda, struct way *w, const struct conv_shape *s)
 {
-	cudnnMathType_t math = cuda->options.reduced_precision ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
+	cudnnMathType_t math = exact(cuda) ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH;
 	int err = cuda_error_cudnn(cudnnCreateConvolutionDescriptor(&w->desc), "convolution");
 
 	if (!err)
@@ -195,34 +216,32 @@ static int way_init(struct cuda *cuda, struct way *w, const struct conv_shape *s
 	return err ? err : cuda_error_cudnn(cudnnSetConvolutionMathType(w->desc, math), "math type");
 }
 
-static int descriptors_init(struct conv *c, const struct conv_shape *s)
+static int descriptors_init(struct conv *c, const struct conv_shape *s, cudnnDataType_t type)
 {
 	int err = cuda_error_cudnn(cudnnCreateTensorDescriptor(&c->x), "x");
 
 	if (!err)
-		err = cuda_error_cudnn(cudnnSetTensor4dDescriptor(c->x, CUDNN_TENSOR_NCHW,
-		                                                  CUDNN_DATA_FLOAT, s->n, s->c, s->h, s->w),
-		                       "x");
+		err = cuda_error_cudnn(cudnnSetTensor4dDescriptor(c->x, CUDNN_TENSOR_NCHW, type, s->n, s->c,
+		                                                  s->h, s->w), "x");
 	if (!err)
 		err = cuda_error_cudnn(cudnnCreateTensorDescriptor(&c->y), "y");
 	if (!err)
-		err = cuda_error_cudnn(cudnnSetTensor4dDescriptor(c->y, CUDNN_TENSOR_NCHW,
-		                                                  CUDNN_DATA_FLOAT, s->n, s->k,
+		err = cuda_error_cudnn(cudnnSetTensor4dDescriptor(c->y, CUDNN_TENSOR_NCHW, type, s->n, s->k,
 		                                                  conv_out_h(s), conv_out_w(s)), "y");
 	if (!err)
 		err = cuda_error_cudnn(cudnnCreateFilterDescriptor(&c->filters), "filters");
 	if (!err)
-		err = cuda_error_cudnn(cudnnSetFilter4dDescriptor(c->filters, CUDNN_DATA_FLOAT,
-		                                                  CUDNN_TENSOR_NCHW, s->k, s->c, s->r,
-		                                                  s->s), "filters");
+		err = cuda_error_cudnn(cudnnSetFilter4dDescriptor(c->filters, type, CUDNN_TENSOR_NCHW, s->k,
+		                                                  s->c, s->r, s->s), "filters");
 	return err;
 }
 
 static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape *s)
 {
-	int err = descriptors_init(c, s);
+	int err = descriptors_init(c, s, data_type(cuda));
 
-	c->filters_size = (size_t)s->k * s->c * s->r * s->s * sizeof(float);
+	c->filters_n = (size_t)s->k * s->c * s->r * s->s;
+	c->filters_size = c->filters_n * backend_activation_size(&cuda->base);
 	if (!err)
 		err = way_init(cuda, &c->forward, s);
 	if (!err)
@@ -242,8 +261,7 @@ static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape 
 static int reserve(struct cuda *cuda, const struct conv *c)
 {
 	const struct way *ways[] = { &c->forward, &c->data, &c->weights };
-	float *copy;
-	void *workspace;
+	void *copy, *workspace;
 	int err = 0;
 
 	for (int i = 0; i < 3 && !err; i++)
@@ -300,86 +318,87 @@ int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **r
 
 /* ---- running ------------------------------------------------------------------------- */
 
-static bool aligned(const float *filters)
+/* cuDNN can read or write them where they are. */
+static bool fit(const struct cuda *cuda, const float *filters)
 {
-	return (uintptr_t)filters % ALIGNMENT == 0;
+	return cuda->base.activations == PRECISION_FLOAT32 && (uintptr_t)filters % ALIGNMENT == 0;
 }
 
-static int copy_filters(struct cuda *cuda, const struct conv *c, float *to, const float *from)
-{
-	return cuda_error(cudaMemcpyAsync(to, from, c->filters_size, cudaMemcpyDeviceToDevice,
-	                                  cuda->compute), "filters");
-}
-
-/* room, and the filters or their aligned copy. */
+/* room, and the filters or their copy. */
 static int prepare(struct cuda *cuda, const struct conv *c, const struct way *w,
-                   const float **filters, void **ret_workspace)
+                   const float *filters, const void **ret_filters, void **ret_workspace)
 {
-	float *copy;
+	void *copy;
 	int err = cuda_enter(cuda);
 
 	if (!err)
 		err = room(cuda, c, w, &copy, ret_workspace);
-	if (err || aligned(*filters))
+	if (err)
 		return err;
-	err = copy_filters(cuda, c, copy, *filters);
-	*filters = copy;
-	return err;
+	*ret_filters = fit(cuda, filters) ? (const void *)filters : copy;
+	if (fit(cuda, filters))
+		return 0;
+	return cuda_error((cudaError_t)launch_round(cuda->compute, cuda->base.activations, c->filters_n,
+	                                            filters, copy), "filters");
 }
 
 static const float one = 1, zero = 0;
 
-int cuda_conv_forward(struct backend *b, struct conv *c, const float *x, const float *filters,
-                      float *y)
+int cuda_conv_forward(struct backend *b, struct conv *c, const void *x, const float *filters,
+                      void *y)
 {
 	struct cuda *cuda = cuda_of(b);
 	const struct way *w = &c->forward;
+	const void *read;
 	void *workspace;
-	int err = prepare(cuda, c, w, &filters, &workspace);
+	int err = prepare(cuda, c, w, filters, &read, &workspace);
 
 	if (err)
 		return err;
-	return cuda_error_cudnn(cudnnConvolutionForward(cuda->cudnn, &one, c->x, x, c->filters, filters,
+	return cuda_error_cudnn(cudnnConvolutionForward(cuda->cudnn, &one, c->x, x, c->filters, read,
 	                                                w->desc, (cudnnConvolutionFwdAlgo_t)w->algo,
 	                                                workspace, w->workspace, &zero, c->y, y),
 	                        "forward");
 }
 
-int cuda_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
-                            const float *filters, float *dx)
+int cuda_conv_backward_data(struct backend *b, struct conv *c, const void *dy,
+                            const float *filters, void *dx)
 {
 	struct cuda *cuda = cuda_of(b);
 	const struct way *w = &c->data;
+	const void *read;
 	void *workspace;
-	int err = prepare(cuda, c, w, &filters, &workspace);
+	int err = prepare(cuda, c, w, filters, &read, &workspace);
 
 	if (err)
 		return err;
-	return cuda_error_cudnn(cudnnConvolutionBackwardData(cuda->cudnn, &one, c->filters, filters,
+	return cuda_error_cudnn(cudnnConvolutionBackwardData(cuda->cudnn, &one, c->filters, read,
 	                                                     c->y, dy, w->desc,
 	                                                     (cudnnConvolutionBwdDataAlgo_t)w->algo,
 	                                                     workspace, w->workspace, &zero, c->x, dx),
 	                        "backward data");
 }
 
-int cuda_conv_backward_filters(struct backend *b, struct conv *c, const float *x, const float *dy,
+int cuda_conv_backward_filters(struct backend *b, struct conv *c, const void *x, const void *dy,
                                float *dfilters)
 {
 	struct cuda *cuda = cuda_of(b);
 	const struct way *w = &c->weights;
-	float *copy, *to;
-	void *workspace;
+	void *copy, *to, *workspace;
 	int err = cuda_enter(cuda);
 
 	if (!err)
 		err = room(cuda, c, w, &copy, &workspace);
 	if (err)
 		return err;
-	to = aligned(dfilters) ? dfilters : copy;
+	to = fit(cuda, dfilters) ? (void *)dfilters : copy;
 	err = cuda_error_cudnn(cudnnConvolutionBackwardFilter(cuda->cudnn, &one, c->x, x, c->y, dy,
 	                                                      w->desc,
 	                                                      (cudnnConvolutionBwdFilterAlgo_t)w->algo,
 	                                                      workspace, w->workspace, &zero,
 	                                                      c->filters, to), "backward filters");
-	return err || to == dfilters ? err : copy_filters(cuda, c, dfilters, copy);
+	if (err || to == dfilters)
+		return err;
+	return cuda_error((cudaError_t)launch_widen(cuda->compute, cuda->base.activations, c->filters_n,
+	                                            copy, dfilters), "filters");
 }

@@ -2,50 +2,67 @@
  * no matrix product does; all in reference_layers.c. */
 #include "backend/cuda_kernels.h"
 #include "backend/cuda_rows.cuh"
+#include "backend/cuda_values.cuh"
 
 /* ---- relu ---------------------------------------------------------------------------- */
 
 /* y may be x. */
-__global__ static void relu_forward(size_t n, const float *x, float *y)
+template <typename T>
+__global__ void relu_forward(size_t n, const T *x, T *y)
 {
-	for (size_t i = grid_first(); i < n; i += grid_step())
-		y[i] = x[i] > 0 ? x[i] : 0;
+	for (size_t i = grid_first(); i < n; i += grid_step()) {
+		float value = wide(x[i]);
+
+		store(&y[i], value > 0 ? value : 0);
+	}
 }
 
-int launch_relu_forward(struct CUstream_st *stream, size_t n, const float *x, float *y)
+int launch_relu_forward(struct CUstream_st *stream, enum precision precision, size_t n,
+                        const void *x, void *y)
 {
-	return launch(relu_forward, grid(n, BLOCK), stream, n, x, y);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(relu_forward<T>, grid(n, BLOCK), stream, n, (const T *)x, (T *)y);
+	});
 }
 
 /* dx may be dy. */
-__global__ static void relu_backward(size_t n, const float *dy, const float *y, float *dx)
+template <typename T>
+__global__ void relu_backward(size_t n, const T *dy, const T *y, T *dx)
 {
 	for (size_t i = grid_first(); i < n; i += grid_step())
-		dx[i] = y[i] > 0 ? dy[i] : 0;
+		store(&dx[i], wide(y[i]) > 0 ? wide(dy[i]) : 0);
 }
 
-int launch_relu_backward(struct CUstream_st *stream, size_t n, const float *dy, const float *y,
-                         float *dx)
+int launch_relu_backward(struct CUstream_st *stream, enum precision precision, size_t n,
+                         const void *dy, const void *y, void *dx)
 {
-	return launch(relu_backward, grid(n, BLOCK), stream, n, dy, y, dx);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(relu_backward<T>, grid(n, BLOCK), stream, n, (const T *)dy, (const T *)y,
+		              (T *)dx);
+	});
 }
 
 /* ---- mean ---------------------------------------------------------------------------- */
 
 /* A row is a channel of a sample: m values of each of t images. */
-__global__ static void mean_forward(int n, int t, int c, int m, unsigned lanes, const float *x,
-                                    float *y, int stride)
+template <typename T>
+__global__ void mean_forward(int n, int t, int c, int m, unsigned lanes, const T *x, float *y,
+                             int stride)
 {
 	size_t rows = (size_t)n * c, size = (size_t)t * m;
 
 	for (size_t first = rows_first(lanes); first < rows; first += rows_step(lanes)) {
 		size_t row = first + rows_team(lanes), sample = row / c, channel = row % c;
 		size_t here = row < rows ? size : 0;
-		const float *in = x + (sample * t * c + channel) * m;
+		const T *in = x + (sample * t * c + channel) * m;
 		struct pair sum = team_sum(lanes, lane_sum(lanes, here, [=](size_t i) {
 			unsigned image = (unsigned)i / (unsigned)m, j = (unsigned)i % (unsigned)m;
 
-			return term{ in[(size_t)image * c * m + j], 0 };
+			return term{ wide(in[(size_t)image * c * m + j]), 0 };
 		}));
 
 		if (here && rows_lane(lanes) == 0)
@@ -53,18 +70,23 @@ __global__ static void mean_forward(int n, int t, int c, int m, unsigned lanes, 
 	}
 }
 
-int launch_mean_forward(struct CUstream_st *stream, int n, int t, int c, int m, const float *x,
-                        float *y, int stride)
+int launch_mean_forward(struct CUstream_st *stream, enum precision precision, int n, int t, int c,
+                        int m, const void *x, float *y, int stride)
 {
 	unsigned lanes = lanes_for((size_t)t * m);
 
-	return launch(mean_forward, rows_grid((size_t)n * c, lanes), stream, n, t, c, m, lanes, x, y,
-	              stride);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(mean_forward<T>, rows_grid((size_t)n * c, lanes), stream, n, t, c, m, lanes,
+		              (const T *)x, y, stride);
+	});
 }
 
 /* A row is a channel of an image. */
-__global__ static void mean_backward(int n, int t, int c, int m, unsigned lanes, const float *dy,
-                                     int stride, float *dx)
+template <typename T>
+__global__ void mean_backward(int n, int t, int c, int m, unsigned lanes, const float *dy,
+                              int stride, T *dx)
 {
 	size_t rows = (size_t)n * t * c;
 
@@ -72,17 +94,21 @@ __global__ static void mean_backward(int n, int t, int c, int m, unsigned lanes,
 		float value = (float)(dy[row / c / t * stride + row % c] / ((double)t * m));
 
 		for (size_t i = rows_lane(lanes); i < (size_t)m; i += lanes)
-			dx[row * m + i] = value;
+			store(&dx[row * m + i], value);
 	}
 }
 
-int launch_mean_backward(struct CUstream_st *stream, int n, int t, int c, int m, const float *dy,
-                         int stride, float *dx)
+int launch_mean_backward(struct CUstream_st *stream, enum precision precision, int n, int t, int c,
+                         int m, const float *dy, int stride, void *dx)
 {
 	unsigned lanes = lanes_for(m);
 
-	return launch(mean_backward, rows_grid((size_t)n * t * c, lanes), stream, n, t, c, m, lanes,
-	              dy, stride, dx);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(mean_backward<T>, rows_grid((size_t)n * t * c, lanes), stream, n, t, c, m,
+		              lanes, dy, stride, (T *)dx);
+	});
 }
 
 /* ---- biases -------------------------------------------------------------------------- */

@@ -3,13 +3,14 @@
 
 #include "backend/cuda_kernels.h"
 #include "backend/cuda_rows.cuh"
+#include "backend/cuda_values.cuh"
 
 /* A row is a group of an image. Two things keep float32 exact where values lie close together
  * and far from 0: sums are of differences to one of the values, and the mean is taken off in
  * two steps, as one float32 can't hold it. */
-__global__ static void norm_forward(struct norm_shape s, unsigned lanes, const float *x,
-                                    const float *gamma, const float *beta, float *y, float *mean,
-                                    float *rstd)
+template <typename T>
+__global__ void norm_forward(struct norm_shape s, unsigned lanes, const T *x, const float *gamma,
+                             const float *beta, T *y, float *mean, float *rstd)
 {
 	size_t per_group = s.c / s.groups, size = per_group * s.m, rows = (size_t)s.n * s.groups;
 	unsigned lane = rows_lane(lanes);
@@ -18,17 +19,17 @@ __global__ static void norm_forward(struct norm_shape s, unsigned lanes, const f
 		size_t row = first + rows_team(lanes);
 		size_t here = row < rows ? size : 0;
 		size_t channel = row % s.groups * per_group; /* the group's first */
-		const float *in = x + row * size;
-		float pivot = here ? in[0] : 0, high, low, scale;
+		const T *in = x + row * size;
+		float pivot = here ? wide(in[0]) : 0, high, low, scale;
 		double average, variance;
 
 		average = team_sum(lanes, lane_sum(lanes, here, [=](size_t i) {
-			return term{ in[i] - pivot, 0 };
+			return term{ wide(in[i]) - pivot, 0 };
 		})).a / (double)size + pivot;
 		high = (float)average;
 		low = (float)(average - high);
 		variance = team_sum(lanes, lane_sum(lanes, here, [=](size_t i) {
-			float d = in[i] - high - low;
+			float d = wide(in[i]) - high - low;
 
 			return term{ d * d, 0 };
 		})).a / (double)size;
@@ -36,7 +37,7 @@ __global__ static void norm_forward(struct norm_shape s, unsigned lanes, const f
 		for (size_t i = lane; i < here; i += lanes) {
 			size_t c = channel + (unsigned)i / (unsigned)s.m;
 
-			y[row * size + i] = (in[i] - high - low) * (scale * gamma[c]) + beta[c];
+			store(&y[row * size + i], (wide(in[i]) - high - low) * (scale * gamma[c]) + beta[c]);
 		}
 		if (here && lane == 0) {
 			mean[row] = high;
@@ -45,13 +46,18 @@ __global__ static void norm_forward(struct norm_shape s, unsigned lanes, const f
 	}
 }
 
-int launch_norm_forward(struct CUstream_st *stream, const struct norm_shape *s, const float *x,
-                        const float *gamma, const float *beta, float *y, float *mean, float *rstd)
+int launch_norm_forward(struct CUstream_st *stream, enum precision precision,
+                        const struct norm_shape *s, const void *x, const float *gamma,
+                        const float *beta, void *y, float *mean, float *rstd)
 {
 	unsigned lanes = lanes_for((size_t)s->c / s->groups * s->m);
 
-	return launch(norm_forward, rows_grid((size_t)s->n * s->groups, lanes), stream, *s, lanes, x,
-	              gamma, beta, y, mean, rstd);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(norm_forward<T>, rows_grid((size_t)s->n * s->groups, lanes), stream, *s,
+		              lanes, (const T *)x, gamma, beta, (T *)y, mean, rstd);
+	});
 }
 
 /* The way back in four steps: sums over each channel of each image; from those the gradients
@@ -60,8 +66,9 @@ int launch_norm_forward(struct CUstream_st *stream, const struct norm_shape *s, 
  *     dx = rstd (dy gamma - mean(dy gamma) - xhat mean(dy gamma xhat)), xhat = (x - mean) rstd */
 
 /* sums (n, c): of dy, and of dy (x - mean). A row is a channel of an image. */
-__global__ static void norm_sums(struct norm_shape s, unsigned lanes, const float *dy,
-                                 const float *x, const float *mean, struct pair *sums)
+template <typename T>
+__global__ void norm_sums(struct norm_shape s, unsigned lanes, const T *dy, const T *x,
+                          const float *mean, struct pair *sums)
 {
 	size_t per_group = s.c / s.groups, rows = (size_t)s.n * s.c;
 
@@ -70,7 +77,9 @@ __global__ static void norm_sums(struct norm_shape s, unsigned lanes, const floa
 		size_t here = row < rows ? s.m : 0;
 		float average = here ? mean[row / per_group] : 0;
 		struct pair sum = team_sum(lanes, lane_sum(lanes, here, [=](size_t i) {
-			return term{ dy[at + i], dy[at + i] * (x[at + i] - average) };
+			float d = wide(dy[at + i]);
+
+			return term{ d, d * (wide(x[at + i]) - average) };
 		}));
 
 		if (here && rows_lane(lanes) == 0)
@@ -125,9 +134,10 @@ __global__ static void norm_means(struct norm_shape s, const struct pair *sums,
 }
 
 /* A row is a channel of an image. dx may be dy. */
-__global__ static void norm_backward(struct norm_shape s, unsigned lanes, const float *dy,
-                                     const float *x, const float *gamma, const float *mean,
-                                     const float *rstd, const struct term *means, float *dx)
+template <typename T>
+__global__ void norm_backward(struct norm_shape s, unsigned lanes, const T *dy, const T *x,
+                              const float *gamma, const float *mean, const float *rstd,
+                              const struct term *means, T *dx)
 {
 	size_t per_group = s.c / s.groups, rows = (size_t)s.n * s.c;
 
@@ -137,7 +147,8 @@ __global__ static void norm_backward(struct norm_shape s, unsigned lanes, const 
 		struct term means_g = means[g];
 
 		for (size_t i = at + rows_lane(lanes); i < end; i += lanes)
-			dx[i] = scale * (dy[i] * slope - means_g.a - (x[i] - average) * means_g.b);
+			store(&dx[i], scale * (wide(dy[i]) * slope - means_g.a -
+			                       (wide(x[i]) - average) * means_g.b));
 	}
 }
 
@@ -147,9 +158,10 @@ size_t norm_backward_scratch(const struct norm_shape *s)
 	       (size_t)s->n * s->groups * sizeof(struct term);
 }
 
-int launch_norm_backward(struct CUstream_st *stream, const struct norm_shape *s, const float *dy,
-                         const float *x, const float *gamma, const float *mean, const float *rstd,
-                         float *dx, float *dgamma, float *dbeta, void *scratch)
+template <typename T>
+static int launch_backward(struct CUstream_st *stream, const struct norm_shape *s, const T *dy,
+                           const T *x, const float *gamma, const float *mean, const float *rstd,
+                           T *dx, float *dgamma, float *dbeta, void *scratch)
 {
 	size_t channels = (size_t)s->n * s->c, groups = (size_t)s->n * s->groups;
 	struct pair *sums = (struct pair *)scratch;
@@ -157,14 +169,27 @@ int launch_norm_backward(struct CUstream_st *stream, const struct norm_shape *s,
 	unsigned lanes = lanes_for(s->m), image_lanes = lanes_for(s->n);
 	int err;
 
-	err = launch(norm_sums, rows_grid(channels, lanes), stream, *s, lanes, dy, x, mean, sums);
+	err = launch(norm_sums<T>, rows_grid(channels, lanes), stream, *s, lanes, dy, x, mean, sums);
 	if (!err)
 		err = launch(norm_parameters, rows_grid(s->c, image_lanes), stream, *s, image_lanes, sums,
 		             rstd, dgamma, dbeta);
 	if (!err)
 		err = launch(norm_means, grid(groups, BLOCK), stream, *s, sums, gamma, rstd, means);
 	if (!err)
-		err = launch(norm_backward, rows_grid(channels, lanes), stream, *s, lanes, dy, x, gamma,
+		err = launch(norm_backward<T>, rows_grid(channels, lanes), stream, *s, lanes, dy, x, gamma,
 		             mean, rstd, means, dx);
 	return err;
+}
+
+int launch_norm_backward(struct CUstream_st *stream, enum precision precision,
+                         const struct norm_shape *s, const void *dy, const void *x,
+                         const float *gamma, const float *mean, const float *rstd, void *dx,
+                         float *dgamma, float *dbeta, void *scratch)
+{
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch_backward(stream, s, (const T *)dy, (const T *)x, gamma, mean, rstd, (T *)dx,
+		                       dgamma, dbeta, scratch);
+	});
 }

@@ -16,19 +16,19 @@ static int launched(int error, const char *what)
 	return cuda_error((cudaError_t)error, what);
 }
 
-int cuda_norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
-                      const float *gamma, const float *beta, float *y, float *mean, float *rstd)
+int cuda_norm_forward(struct backend *b, const struct norm_shape *s, const void *x,
+                      const float *gamma, const float *beta, void *y, float *mean, float *rstd)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = row_fits(s->c / s->groups, s->m) ? cuda_enter(cuda) : -EINVAL;
 
-	return err ? err : launched(launch_norm_forward(cuda->compute, s, x, gamma, beta, y, mean,
+	return err ? err : launched(launch_norm_forward(cuda->compute, b->activations, s, x, gamma, beta, y, mean,
 	                                                rstd), "norm_forward");
 }
 
-int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
-                       const float *x, const float *gamma, const float *mean, const float *rstd,
-                       float *dx, float *dgamma, float *dbeta)
+int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const void *dy,
+                       const void *x, const float *gamma, const float *mean, const float *rstd,
+                       void *dx, float *dgamma, float *dbeta)
 {
 	struct cuda *cuda = cuda_of(b);
 	void *scratch;
@@ -36,43 +36,43 @@ int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const floa
 
 	if (!err)
 		err = cuda_scratch(cuda, norm_backward_scratch(s), &scratch);
-	return err ? err : launched(launch_norm_backward(cuda->compute, s, dy, x, gamma, mean, rstd, dx,
+	return err ? err : launched(launch_norm_backward(cuda->compute, b->activations, s, dy, x, gamma, mean, rstd, dx,
 	                                                 dgamma, dbeta, scratch), "norm_backward");
 }
 
-int cuda_relu_forward(struct backend *b, size_t n, const float *x, float *y)
+int cuda_relu_forward(struct backend *b, size_t n, const void *x, void *y)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_relu_forward(cuda->compute, n, x, y), "relu_forward");
+	return err ? err : launched(launch_relu_forward(cuda->compute, b->activations, n, x, y), "relu_forward");
 }
 
-int cuda_relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx)
+int cuda_relu_backward(struct backend *b, size_t n, const void *dy, const void *y, void *dx)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_relu_backward(cuda->compute, n, dy, y, dx), "relu_backward");
+	return err ? err : launched(launch_relu_backward(cuda->compute, b->activations, n, dy, y, dx), "relu_backward");
 }
 
-int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const void *x, float *y,
                       int stride)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = row_fits(t, m) ? cuda_enter(cuda) : -EINVAL;
 
-	return err ? err : launched(launch_mean_forward(cuda->compute, n, t, c, m, x, y, stride),
+	return err ? err : launched(launch_mean_forward(cuda->compute, b->activations, n, t, c, m, x, y, stride),
 	                            "mean_forward");
 }
 
 int cuda_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
-                       float *dx)
+                       void *dx)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_mean_backward(cuda->compute, n, t, c, m, dy, stride, dx),
+	return err ? err : launched(launch_mean_backward(cuda->compute, b->activations, n, t, c, m, dy, stride, dx),
 	                            "mean_backward");
 }
 
@@ -88,20 +88,28 @@ int cuda_loss(struct backend *b, const struct loss_shape *s, const float *logits
 }
 
 int cuda_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
-                   const struct crop *crops, float *y)
+                   const struct crop *crops, void *y)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_frames_in(cuda->compute, s, frames, crops, y), "frames_in");
+	return err ? err : launched(launch_frames_in(cuda->compute, b->activations, s, frames, crops, y), "frames_in");
 }
 
-int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, float *y)
+int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, void *y)
 {
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_mfcc_in(cuda->compute, rows, m, x, y), "mfcc_in");
+	return err ? err : launched(launch_mfcc_in(cuda->compute, b->activations, rows, m, x, y), "mfcc_in");
+}
+
+int cuda_unscale(struct backend *b, size_t n, float factor, float *g, int32_t *bad)
+{
+	struct cuda *cuda = cuda_of(b);
+	int err = cuda_enter(cuda);
+
+	return err ? err : launched(launch_unscale(cuda->compute, n, factor, g, bad), "unscale");
 }
 
 int cuda_sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,

@@ -47,11 +47,11 @@ int cuda_enter(struct cuda *cuda);
 /* cuda_conv.c */
 int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **ret);
 void cuda_conv_free(struct backend *b, struct conv *c);
-int cuda_conv_forward(struct backend *b, struct conv *c, const float *x, const float *filters,
-                      float *y);
-int cuda_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
-                            const float *filters, float *dx);
-int cuda_conv_backward_filters(struct backend *b, struct conv *c, const float *x, const float *dy,
+int cuda_conv_forward(struct backend *b, struct conv *c, const void *x, const float *filters,
+                      void *y);
+int cuda_conv_backward_data(struct backend *b, struct conv *c, const void *dy,
+                            const float *filters, void *dx);
+int cuda_conv_backward_filters(struct backend *b, struct conv *c, const void *x, const void *dy,
                                float *dfilters);
 
 /* cuda_linear.c */
@@ -62,23 +62,24 @@ int cuda_linear_backward(struct backend *b, int n, int in, int out, const float 
                          float *dbias);
 
 /* cuda_ops.c */
-int cuda_norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
-                      const float *gamma, const float *beta, float *y, float *mean, float *rstd);
-int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
-                       const float *x, const float *gamma, const float *mean, const float *rstd,
-                       float *dx, float *dgamma, float *dbeta);
-int cuda_relu_forward(struct backend *b, size_t n, const float *x, float *y);
-int cuda_relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx);
-int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+int cuda_norm_forward(struct backend *b, const struct norm_shape *s, const void *x,
+                      const float *gamma, const float *beta, void *y, float *mean, float *rstd);
+int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const void *dy,
+                       const void *x, const float *gamma, const float *mean, const float *rstd,
+                       void *dx, float *dgamma, float *dbeta);
+int cuda_relu_forward(struct backend *b, size_t n, const void *x, void *y);
+int cuda_relu_backward(struct backend *b, size_t n, const void *dy, const void *y, void *dx);
+int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const void *x, float *y,
                       int stride);
 int cuda_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
-                       float *dx);
+                       void *dx);
 int cuda_loss(struct backend *b, const struct loss_shape *s, const float *logits,
               const int32_t *labels, const float *weights, float *loss, int32_t *hit,
               float *dlogits);
 int cuda_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
-                   const struct crop *crops, float *y);
-int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, float *y);
+                   const struct crop *crops, void *y);
+int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, void *y);
+int cuda_unscale(struct backend *b, size_t n, float factor, float *g, int32_t *bad);
 int cuda_sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
              float *v);
 int cuda_adamw(struct backend *b, const struct adamw_step *s, size_t n, const float *g, float *w,

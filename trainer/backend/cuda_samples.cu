@@ -4,6 +4,7 @@
 
 #include "backend/cuda_kernels.h"
 #include "backend/cuda_rows.cuh"
+#include "backend/cuda_values.cuh"
 
 /* ---- frames -------------------------------------------------------------------------- */
 
@@ -18,8 +19,9 @@ __device__ static inline float frames_value(int v, int colour)
 
 /* A row is one of an image as seen. Each block makes itself a table of what the reference
  * computes of a byte, bit by bit: float64 is too slow for every value. */
-__global__ static void frames_in(struct frames_shape s, unsigned lanes, const uint8_t *frames,
-                                 const struct crop *crops, float *y)
+template <typename T>
+__global__ void frames_in(struct frames_shape s, unsigned lanes, const uint8_t *frames,
+                          const struct crop *crops, T *y)
 {
 	__shared__ float table[3][256];
 	size_t rows = (size_t)s.n * s.t * s.crop_h, plane = (size_t)s.crop_h * s.crop_w;
@@ -32,31 +34,37 @@ __global__ static void frames_in(struct frames_shape s, unsigned lanes, const ui
 		size_t image = row / s.crop_h, line = row % s.crop_h;
 		struct crop crop = crops[image / s.t];
 		const uint8_t *from = frames + ((image * s.h + crop.y + line) * s.w + crop.x) * 3;
-		float *to = y + image * 3 * plane + line * s.crop_w;
+		T *to = y + image * 3 * plane + line * s.crop_w;
 
 		for (size_t column = rows_lane(lanes); column < (size_t)s.crop_w; column += lanes) {
 			const uint8_t *pixel = from + 3 * (crop.flip ? s.crop_w - 1 - column : column);
 
-			to[column] = table[0][pixel[0]];
-			to[plane + column] = table[1][pixel[1]];
-			to[2 * plane + column] = table[2][pixel[2]];
+			store(&to[column], table[0][pixel[0]]);
+			store(&to[plane + column], table[1][pixel[1]]);
+			store(&to[2 * plane + column], table[2][pixel[2]]);
 		}
 	}
 }
 
-int launch_frames_in(struct CUstream_st *stream, const struct frames_shape *s,
-                     const uint8_t *frames, const struct crop *crops, float *y)
+int launch_frames_in(struct CUstream_st *stream, enum precision precision,
+                     const struct frames_shape *s, const uint8_t *frames, const struct crop *crops,
+                     void *y)
 {
 	unsigned lanes = lanes_for(s->crop_w);
 
-	return launch(frames_in, rows_grid((size_t)s->n * s->t * s->crop_h, lanes), stream, *s, lanes,
-	              frames, crops, y);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(frames_in<T>, rows_grid((size_t)s->n * s->t * s->crop_h, lanes), stream, *s,
+		              lanes, frames, crops, (T *)y);
+	});
 }
 
 /* ---- mfcc ---------------------------------------------------------------------------- */
 
 /* In float64 as the reference: a few hundred values a coefficient. */
-__global__ static void mfcc_in(int n, int m, unsigned lanes, const float *x, float *y)
+template <typename T>
+__global__ void mfcc_in(int n, int m, unsigned lanes, const float *x, T *y)
 {
 	size_t rows = n, lane = rows_lane(lanes);
 
@@ -74,13 +82,18 @@ __global__ static void mfcc_in(int n, int m, unsigned lanes, const float *x, flo
 			squares.a += (in[i] - average) * (in[i] - average);
 		scale = 1 / (sqrt(team_sum(lanes, squares).a / m) + 1e-3);
 		for (size_t i = lane; i < here; i += lanes)
-			y[row * m + i] = (float)((in[i] - average) * scale);
+			store(&y[row * m + i], (float)((in[i] - average) * scale));
 	}
 }
 
-int launch_mfcc_in(struct CUstream_st *stream, int rows, int m, const float *x, float *y)
+int launch_mfcc_in(struct CUstream_st *stream, enum precision precision, int rows, int m,
+                   const float *x, void *y)
 {
 	unsigned lanes = lanes_for(m);
 
-	return launch(mfcc_in, rows_grid(rows, lanes), stream, rows, m, lanes, x, y);
+	return with_values(precision, [=](auto value) {
+		using T = decltype(value);
+
+		return launch(mfcc_in<T>, rows_grid(rows, lanes), stream, rows, m, lanes, x, (T *)y);
+	});
 }

@@ -43,6 +43,7 @@ static const struct backend_ops ops = {
 	.loss = reference_loss,
 	.frames_in = reference_frames_in,
 	.mfcc_in = reference_mfcc_in,
+	.unscale = reference_unscale,
 	.sgd = reference_sgd,
 	.adamw = reference_adamw,
 };

@@ -91,8 +91,8 @@ static int run(const struct conv_shape *s, conv_term *term, struct sum *sum, siz
 	return 0;
 }
 
-int reference_conv_forward(struct backend *b, struct conv *c, const float *x, const float *filters,
-                           float *y)
+int reference_conv_forward(struct backend *b, struct conv *c, const void *x, const float *filters,
+                           void *y)
 {
 	const struct conv_shape *s = &c->shape;
 	struct sum sum = { .x = x, .filters = filters };
@@ -101,8 +101,8 @@ int reference_conv_forward(struct backend *b, struct conv *c, const float *x, co
 	return run(s, add_forward, &sum, at(s->n, 0, s->k, 0, conv_out_h(s), 0, conv_out_w(s)), y);
 }
 
-int reference_conv_backward_data(struct backend *b, struct conv *c, const float *dy,
-                                 const float *filters, float *dx)
+int reference_conv_backward_data(struct backend *b, struct conv *c, const void *dy,
+                                 const float *filters, void *dx)
 {
 	const struct conv_shape *s = &c->shape;
 	struct sum sum = { .dy = dy, .filters = filters };
@@ -111,8 +111,8 @@ int reference_conv_backward_data(struct backend *b, struct conv *c, const float 
 	return run(s, add_data, &sum, at(s->n, 0, s->c, 0, s->h, 0, s->w), dx);
 }
 
-int reference_conv_backward_filters(struct backend *b, struct conv *c, const float *x,
-                                    const float *dy, float *dfilters)
+int reference_conv_backward_filters(struct backend *b, struct conv *c, const void *x,
+                                    const void *dy, float *dfilters)
 {
 	const struct conv_shape *s = &c->shape;
 	struct sum sum = { .x = x, .dy = dy };

@@ -37,8 +37,9 @@ int reference_loss(struct backend *b, const struct loss_shape *s, const float *l
 /* ---- samples ---------------------------------------------------------------------- */
 
 int reference_frames_in(struct backend *b, const struct frames_shape *s, const uint8_t *frames,
-                        const struct crop *crops, float *y)
+                        const struct crop *crops, void *y_)
 {
+	float *y = y_;
 	static const double mean[3] = { 0.485, 0.456, 0.406 }, std[3] = { 0.229, 0.224, 0.225 };
 	size_t to = 0;
 
@@ -58,8 +59,9 @@ int reference_frames_in(struct backend *b, const struct frames_shape *s, const u
 	return 0;
 }
 
-int reference_mfcc_in(struct backend *b, int rows, int m, const float *x, float *y)
+int reference_mfcc_in(struct backend *b, int rows, int m, const float *x, void *y_)
 {
+	float *y = y_;
 	(void)b;
 	for (int r = 0; r < rows; r++) {
 		const float *in = x + (size_t)r * m;
@@ -77,7 +79,18 @@ int reference_mfcc_in(struct backend *b, int rows, int m, const float *x, float 
 	return 0;
 }
 
-/* ---- optimizers ------------------------------------------------------------------- */
+/* ---- gradients, optimizers --------------------------------------------------------- */
+
+int reference_unscale(struct backend *b, size_t n, float factor, float *g, int32_t *bad)
+{
+	(void)b;
+	for (size_t i = 0; i < n; i++) {
+		g[i] *= factor;
+		if (!isfinite(g[i]))
+			*bad = 1;
+	}
+	return 0;
+}
 
 int reference_sgd(struct backend *b, const struct sgd_step *s, size_t n, const float *g, float *w,
                   float *v)

@@ -4,10 +4,12 @@
 
 /* ---- group norm ------------------------------------------------------------------- */
 
-int reference_norm_forward(struct backend *b, const struct norm_shape *s, const float *x,
-                           const float *gamma, const float *beta, float *y, float *mean,
+int reference_norm_forward(struct backend *b, const struct norm_shape *s, const void *x_,
+                           const float *gamma, const float *beta, void *y_, float *mean,
                            float *rstd)
 {
+	const float *x = x_;
+	float *y = y_;
 	int per_group = s->c / s->groups;
 	size_t size = (size_t)per_group * s->m; /* values of a group */
 
@@ -37,10 +39,12 @@ int reference_norm_forward(struct backend *b, const struct norm_shape *s, const 
 
 /* With xhat = (x - mean) rstd and d = dy gamma, over the values of a group:
  * dx = rstd (d - mean(d) - xhat mean(d xhat)). */
-int reference_norm_backward(struct backend *b, const struct norm_shape *s, const float *dy,
-                            const float *x, const float *gamma, const float *mean,
-                            const float *rstd, float *dx, float *dgamma, float *dbeta)
+int reference_norm_backward(struct backend *b, const struct norm_shape *s, const void *dy_,
+                            const void *x_, const float *gamma, const float *mean,
+                            const float *rstd, void *dx_, float *dgamma, float *dbeta)
 {
+	const float *dy = dy_, *x = x_;
+	float *dx = dx_;
 	int per_group = s->c / s->groups;
 	size_t size = (size_t)per_group * s->m;
 
@@ -84,25 +88,30 @@ int reference_norm_backward(struct backend *b, const struct norm_shape *s, const
 
 /* ---- relu, mean ------------------------------------------------------------------- */
 
-int reference_relu_forward(struct backend *b, size_t n, const float *x, float *y)
+int reference_relu_forward(struct backend *b, size_t n, const void *x_, void *y_)
 {
+	const float *x = x_;
+	float *y = y_;
 	(void)b;
 	for (size_t i = 0; i < n; i++)
 		y[i] = x[i] > 0 ? x[i] : 0;
 	return 0;
 }
 
-int reference_relu_backward(struct backend *b, size_t n, const float *dy, const float *y, float *dx)
+int reference_relu_backward(struct backend *b, size_t n, const void *dy_, const void *y_, void *dx_)
 {
+	const float *dy = dy_, *y = y_;
+	float *dx = dx_;
 	(void)b;
 	for (size_t i = 0; i < n; i++)
 		dx[i] = y[i] > 0 ? dy[i] : 0;
 	return 0;
 }
 
-int reference_mean_forward(struct backend *b, int n, int t, int c, int m, const float *x, float *y,
+int reference_mean_forward(struct backend *b, int n, int t, int c, int m, const void *x_, float *y,
                            int stride)
 {
+	const float *x = x_;
 	(void)b;
 	for (int i = 0; i < n; i++) {
 		for (int k = 0; k < c; k++) {
@@ -118,8 +127,9 @@ int reference_mean_forward(struct backend *b, int n, int t, int c, int m, const 
 }
 
 int reference_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy,
-                            int stride, float *dx)
+                            int stride, void *dx_)
 {
+	float *dx = dx_;
 	(void)b;
 	for (size_t i = 0; i < (size_t)n * t * c * m; i++) {
 		size_t sample = i / m / c / t, channel = i / m % c;

@@ -14,8 +14,8 @@ struct layer {
 	struct norm_shape norm;
 	struct conv *conv;
 	size_t out_n;               /* values of what comes out */
-	float *convolved;           /* (n t, k, out_h, out_w), before the norm */
-	float *out;                 /* the same after norm and relu */
+	void *convolved;            /* activations (n t, k, out_h, out_w), before the norm */
+	void *out;                  /* the same after norm and relu */
 	float *mean, *rstd;
 	const struct model_param *filters, *gamma, *beta;
 };
@@ -23,8 +23,8 @@ struct layer {
 struct branch {
 	struct backend *b;
 	struct branch_config config;
-	float *input;
-	float *grad[2];             /* of what comes out of a layer, and of what goes in */
+	void *input;
+	void *grad[2];              /* of what comes out of a layer, and of what goes in */
 	struct layer layer[BRANCH_DEPTH_MAX];
 };
 
@@ -45,14 +45,18 @@ static int groups_of(int k)
 	return groups;
 }
 
-static int alloc(struct branch *br, size_t n, float **ret)
+static int alloc(struct branch *br, size_t n, void **ret)
+{
+	size_t size = backend_activation_size(br->b);
+
+	return n > SIZE_MAX / size ? -ENOMEM : br->b->ops->alloc(br->b, n * size, ret);
+}
+
+static int alloc_floats(struct branch *br, size_t n, float **ret)
 {
 	void *buffer;
-	int err;
+	int err = br->b->ops->alloc(br->b, n * sizeof(float), &buffer);
 
-	if (n > SIZE_MAX / sizeof(float))
-		return -ENOMEM;
-	err = br->b->ops->alloc(br->b, n * sizeof(float), &buffer);
 	if (!err)
 		*ret = buffer;
 	return err;
@@ -82,9 +86,9 @@ static int layer_init(struct branch *br, int i, int c, int h, int w)
 	if (!err)
 		err = alloc(br, l->out_n, &l->out);
 	if (!err)
-		err = alloc(br, (size_t)images * l->norm.groups, &l->mean);
+		err = alloc_floats(br, (size_t)images * l->norm.groups, &l->mean);
 	if (!err)
-		err = alloc(br, (size_t)images * l->norm.groups, &l->rstd);
+		err = alloc_floats(br, (size_t)images * l->norm.groups, &l->rstd);
 	return err;
 }
 
@@ -182,12 +186,12 @@ void branch_bind(struct branch *br, const struct model_param *params)
 
 /* ---- running ------------------------------------------------------------------------- */
 
-float *branch_input(struct branch *br)
+void *branch_input(struct branch *br)
 {
 	return br->input;
 }
 
-static int layer_forward(struct backend *b, struct layer *l, const float *in)
+static int layer_forward(struct backend *b, struct layer *l, const void *in)
 {
 	int err = b->ops->conv_forward(b, l->conv, in, l->filters->value, l->convolved);
 
@@ -199,7 +203,7 @@ static int layer_forward(struct backend *b, struct layer *l, const float *in)
 
 int branch_forward(struct branch *br, float *features, int stride)
 {
-	const float *in = br->input;
+	const void *in = br->input;
 	const struct layer *last = &br->layer[br->config.depth - 1];
 	int err = 0;
 
@@ -212,8 +216,8 @@ int branch_forward(struct branch *br, float *features, int stride)
 }
 
 /* grad: of what came out, overwritten. din NULL: nobody needs the gradient of what went in. */
-static int layer_backward(struct backend *b, struct layer *l, const float *in, float *grad,
-                          float *din)
+static int layer_backward(struct backend *b, struct layer *l, const void *in, void *grad,
+                          void *din)
 {
 	int err = b->ops->relu_backward(b, l->out_n, grad, l->out, grad);
 
@@ -230,13 +234,13 @@ static int layer_backward(struct backend *b, struct layer *l, const float *in, f
 int branch_backward(struct branch *br, const float *dfeatures, int stride)
 {
 	const struct layer *last = &br->layer[br->config.depth - 1];
-	float *grad = br->grad[0], *din = br->grad[1];
+	void *grad = br->grad[0], *din = br->grad[1];
 	int err;
 
 	err = br->b->ops->mean_backward(br->b, br->config.n, br->config.t, last->norm.c, last->norm.m,
 	                                dfeatures, stride, grad);
 	for (int i = br->config.depth - 1; i >= 0 && !err; i--) {
-		float *swap = grad;
+		void *swap = grad;
 
 		err = layer_backward(br->b, &br->layer[i], i ? br->layer[i - 1].out : br->input, grad,
 		                     i ? din : NULL);

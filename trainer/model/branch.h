@@ -32,8 +32,8 @@ int branch_features(const struct branch *br);
 size_t branch_params(const struct branch *br, struct model_param *ret);
 void branch_bind(struct branch *br, const struct model_param *params);
 
-/* Where the images have to be before branch_forward, (n t, c, h, w). */
-float *branch_input(struct branch *br);
+/* Where the images have to be before branch_forward, (n t, c, h, w), activations. */
+void *branch_input(struct branch *br);
 
 /* features: (n, branch_features), rows of `stride` floats. */
 int branch_forward(struct branch *br, float *features, int stride);

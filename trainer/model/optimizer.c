@@ -91,21 +91,22 @@ static int step_sgd(struct optimizer *o, const struct model_param *p, size_t at,
 	return o->b->ops->sgd(o->b, &s, p->n, p->grad, p->value, o->state[0] + at);
 }
 
-static int step_adamw(struct optimizer *o, const struct model_param *p, size_t at, uint64_t step)
+static int step_adamw(struct optimizer *o, const struct model_param *p, size_t at, uint64_t step,
+                      uint64_t changes)
 {
 	const struct adamw_step s = {
 		.lr = (float)optimizer_rate(&o->config, step),
 		.beta1 = (float)BETA1, .beta2 = (float)BETA2, .eps = EPS,
 		.weight_decay = p->decay ? (float)o->config.weight_decay : 0,
-		.correction1 = (float)(1 - pow(BETA1, (double)step + 1)),
-		.correction2 = (float)(1 - pow(BETA2, (double)step + 1)),
+		.correction1 = (float)(1 - pow(BETA1, (double)changes + 1)),
+		.correction2 = (float)(1 - pow(BETA2, (double)changes + 1)),
 	};
 
 	return o->b->ops->adamw(o->b, &s, p->n, p->grad, p->value, o->state[0] + at,
 	                        o->state[1] + at);
 }
 
-int optimizer_step(struct optimizer *o, uint64_t step)
+int optimizer_step(struct optimizer *o, uint64_t step, uint64_t changes)
 {
 	size_t n;
 	const struct model_param *params = model_params(o->m, &n);
@@ -114,7 +115,7 @@ int optimizer_step(struct optimizer *o, uint64_t step)
 	for (size_t i = 0; i < n && !err; i++) {
 		size_t at = (size_t)(params[i].grad - params[0].grad);
 
-		err = o->config.kind == OPTIMIZER_ADAMW ? step_adamw(o, &params[i], at, step) :
+		err = o->config.kind == OPTIMIZER_ADAMW ? step_adamw(o, &params[i], at, step, changes) :
 		                                          step_sgd(o, &params[i], at, step);
 	}
 	return err;

@@ -11,6 +11,7 @@ struct buf;
 struct why;
 
 enum device { DEVICE_CPU, DEVICE_CUDA };
+enum arithmetic { ARITHMETIC_FLOAT32, ARITHMETIC_TF32, ARITHMETIC_BF16, ARITHMETIC_FP16 };
 enum modality { MODALITY_AV, MODALITY_VIDEO, MODALITY_AUDIO };
 
 enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
@@ -19,7 +20,8 @@ struct options {
 	enum options_action action;
 	char *data, *out, *config;
 	enum device device;
-	uint32_t precision;             /* only float32 so far */
+	enum arithmetic precision;
+	uint32_t loss_scale;            /* a power of two; 0: auto */
 	uint32_t threads;               /* 0: all CPUs */
 	enum modality modality;
 	uint32_t epochs, batch;         /* batch: of one rank */

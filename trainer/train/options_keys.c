@@ -13,6 +13,7 @@
 
 #define AT(field) offsetof(struct options, field)
 
+_Static_assert(sizeof(enum arithmetic) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum device) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum modality) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum optimizer_kind) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
@@ -24,8 +25,8 @@ static const char *const devices[] = { "cpu", "cuda", NULL };
 #else
 static const char *const devices[] = { "cpu", NULL };
 #endif
-static const char *const precisions[] = { "float32", NULL };
-static const char *const precisions_later[] = { "bf16", "fp16", NULL };
+/* in the order of enum arithmetic */
+static const char *const precisions[] = { "float32", "tf32", "bf16", "fp16", NULL };
 static const char *const modalities[] = { "av", "video", "audio", NULL };
 static const char *const optimizers[] = { "sgd", "adamw", NULL };
 static const char *const schedules[] = { "cosine", "constant", NULL };
@@ -56,6 +57,27 @@ static void print_max_bad(const void *obj, struct buf *out)
 	buf_printf(out, "%.15g%%", ((const struct options *)obj)->max_bad * 100);
 }
 
+static int set_loss_scale(void *obj, const char *value)
+{
+	uint64_t scale = 0;
+
+	if (strcmp(value, "auto") != 0 &&
+	    (text_parse_uint(value, 1, 1 << 24, &scale) || (scale & (scale - 1))))
+		return -EINVAL;
+	((struct options *)obj)->loss_scale = (uint32_t)scale;
+	return 0;
+}
+
+static void print_loss_scale(const void *obj, struct buf *out)
+{
+	uint32_t scale = ((const struct options *)obj)->loss_scale;
+
+	if (scale)
+		buf_printf(out, "%u", scale);
+	else
+		buf_puts(out, "auto");
+}
+
 static const struct key keys[] = {
 	{ .name = "data", .kind = KEY_STRING, .where = BOTH, .offset = AT(data),
 	  .nonempty = true, .accepts = "a folder" },
@@ -70,8 +92,10 @@ static const struct key keys[] = {
 #endif
 	},
 	{ .name = "precision", .kind = KEY_CHOICE, .where = FIXED, .offset = AT(precision),
-	  .choices = precisions,
-	  .later = precisions_later },
+	  .choices = precisions },
+	{ .name = "loss_scale", .kind = KEY_CUSTOM, .where = FIXED, .offset = 0,
+	  .set = set_loss_scale, .print = print_loss_scale,
+	  .accepts = "auto, or a power of two from 1 to 16777216" },
 	{ .name = "threads", .kind = KEY_UINT, .where = BOTH, .offset = AT(threads),
 	  .min = 1, .max = 1024, .word = "auto", .word_value = 0 },
 	{ .name = "deterministic", .kind = KEY_BOOL, .where = BOTH, .offset = AT(deterministic) },

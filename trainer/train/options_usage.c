@@ -34,6 +34,8 @@ const char *options_usage(void)
 	       "\n"
 	       "Running:\n"
 	       "  --device NAME           cpu (cpu)\n"
+	       "  --precision NAME        float32, tf32 (GPUs only), bf16 or fp16 (float32)\n"
+	       "  --loss-scale N          a power of two, or auto (auto)\n"
 	       "  --threads N             of the CPU, or auto (auto)\n"
 	       "  --deterministic         the same bits each time; the CPU always does\n"
 	       "  --checkpoint-every N    steps, or epoch (epoch)\n"

@@ -267,10 +267,15 @@ static void write_step(struct report *r, const struct report_step *s)
 	double per_s = r->line_whole > 0 ? (double)r->line_samples / r->line_whole : 0;
 	double wait = r->line_whole > 0 ? r->line_waited / r->line_whole : 0;
 
-	write_json(r, json_pack("{s:s, s:I, s:i, s:f, s:o, s:o, s:f, s:f}", "event", "step",
-	                        "step", (json_int_t)s->step, "epoch", (int)s->epoch, "lr", s->rate,
-	                        "loss", ratio(s->loss, s->weight), "accuracy", ratio(s->hits, s->weight),
-	                        "samples_per_s", per_s, "wait_share", wait));
+	json_t *object = json_pack("{s:s, s:I, s:i, s:f, s:o, s:o, s:f, s:f}", "event", "step",
+	                           "step", (json_int_t)s->step, "epoch", (int)s->epoch, "lr", s->rate,
+	                           "loss", ratio(s->loss, s->weight),
+	                           "accuracy", ratio(s->hits, s->weight),
+	                           "samples_per_s", per_s, "wait_share", wait);
+
+	if (s->loss_scale > 0)
+		json_object_set_new(object, "loss_scale", json_real(s->loss_scale));
+	write_json(r, object);
 	if (r->csv) {
 		fprintf(r->csv, "%llu,%u,%.17g", (unsigned long long)s->step, s->epoch, s->rate);
 		add_csv(r, ",", s->loss, s->weight);

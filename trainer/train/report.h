@@ -21,6 +21,7 @@ struct report_step {
 	double weight, loss, hits;
 	double epoch_weight, epoch_loss, epoch_hits; /* of the epoch so far */
 	double rate;
+	double loss_scale;          /* 0: there is none */
 };
 
 struct report_epoch {

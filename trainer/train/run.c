@@ -142,12 +142,13 @@ static int sum_batch(struct run *r, const struct batch *b, double sums[2])
 	return dist_sum_doubles(r->dist, sums, 2);
 }
 
-static int forward(struct run *r, const struct batch *b, double weight)
+/* scale: of the loss whose gradient will be wanted. */
+static int forward(struct run *r, const struct batch *b, double weight, double scale)
 {
 	const struct model_input in = { b->frames, b->crops, b->mfcc, b->labels, b->weights };
 	int err = model_load(r->model, &in);
 
-	return err ? err : model_forward(r->model, (float)r->o->label_smoothing, (float)(1 / weight),
+	return err ? err : model_forward(r->model, (float)r->o->label_smoothing, (float)(scale / weight),
 	                                 r->loss, r->hit);
 }
 
@@ -179,15 +180,41 @@ static int device_failed(struct run *r, int err, struct why *why)
 	return why_set(why, err, "the device failed: %s", strerror(-err));
 }
 
+/* From the gradients of all ranks to other weights, if they are numbers. */
+static int change_weights(struct run *r, struct why *why)
+{
+	struct progress *p = &r->progress;
+	float scale = scaler_scale(r->scaler);
+	bool finite;
+	int err = scaler_unscale(r->scaler, &finite);
+
+	if (err == -ERANGE)
+		return why_set(why, err, "the gradients overflow in every step, now with loss_scale = %g in "
+		               "step %" PRIu64 ": a lower lr, or precision = bf16, may help", (double)scale,
+		               p->step + 1);
+	if (!err && finite)
+		err = optimizer_step(r->optimizer, p->step, p->step - p->left_out);
+	if (err)
+		return device_failed(r, err, why);
+	if (!finite) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "%g", (double)scale);
+		report_event(r->report, "overflow", "loss_scale", text);
+		p->left_out++;
+	}
+	return 0;
+}
+
 static int train(struct run *r, const struct batch *b, double weight, struct why *why)
 {
 	struct progress *p = &r->progress;
-	double sums[2] = { 0 };
+	double sums[2] = { 0 }, scale = scaler_state(r->scaler).scale;
 	int err = 0;
 
 	/* Without a sample there is no gradient, and the step counts all the same. */
 	if (weight > 0) {
-		err = forward(r, b, weight);
+		err = forward(r, b, weight, scaler_scale(r->scaler));
 		if (!err)
 			err = sum_batch(r, b, sums);
 		if (!err && !isfinite(sums[0]))
@@ -197,11 +224,12 @@ static int train(struct run *r, const struct batch *b, double weight, struct why
 			err = model_backward(r->model);
 		if (!err)
 			err = sum_grads(r);
-		if (!err)
-			err = optimizer_step(r->optimizer, p->step);
+		if (err)
+			return device_failed(r, err, why);
+		err = change_weights(r, why);
+		if (err)
+			return err;
 	}
-	if (err)
-		return device_failed(r, err, why);
 	p->step++;
 	p->loss += sums[0];
 	p->hits += sums[1];
@@ -210,7 +238,7 @@ static int train(struct run *r, const struct batch *b, double weight, struct why
 		.step = p->step, .epoch = b->plan.epoch, .done = b->plan.first + b->plan.n,
 		.total = r->plan.n_train, .weight = weight, .loss = sums[0], .hits = sums[1],
 		.epoch_weight = p->weight, .epoch_loss = p->loss, .epoch_hits = p->hits,
-		.rate = optimizer_rate(&r->schedule, p->step - 1),
+		.rate = optimizer_rate(&r->schedule, p->step - 1), .loss_scale = scale,
 	});
 	return 0;
 }
@@ -221,7 +249,7 @@ static int validate(struct run *r, const struct batch *b, double weight, struct 
 	int err = 0;
 
 	if (weight > 0) {
-		err = forward(r, b, weight);
+		err = forward(r, b, weight, 1);
 		if (!err)
 			err = sum_batch(r, b, sums);
 	}

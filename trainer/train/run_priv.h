@@ -27,6 +27,7 @@ struct run {
 	struct model *model;
 	struct optimizer_config schedule;
 	struct optimizer *optimizer;
+	struct scaler *scaler;
 	struct report *report;
 	struct bad_list *bad;
 	struct loader *loader;

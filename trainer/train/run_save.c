@@ -26,6 +26,7 @@ static int save(struct run *r, struct why *why)
 	if (!bad)
 		return why_no_memory(why);
 	s.progress.cursor.validated = 0;
+	s.progress.scaler = scaler_state(r->scaler);
 	err = state_save(r->checkpoint, r->backend, r->model, r->optimizer, &s, why);
 	free(bad);
 	return err;

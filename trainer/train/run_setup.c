@@ -10,6 +10,7 @@
 #ifdef HAVE_CUDA
 #include "backend/cuda.h"
 #endif
+#include "backend/narrow.h"
 #include "checkpoint/safetensors.h"
 #include "data/hint.h"
 #include "data/order.h"
@@ -47,11 +48,27 @@ static int open_out(struct run *r, struct why *why)
 
 /* ---- the device ------------------------------------------------------------------------- */
 
+static enum precision activations(const struct options *o)
+{
+	switch (o->precision) {
+	case ARITHMETIC_BF16:
+		return PRECISION_BF16;
+	case ARITHMETIC_FP16:
+		return PRECISION_FP16;
+	default:
+		return PRECISION_FLOAT32;
+	}
+}
+
 #ifdef HAVE_CUDA
 
 static int open_cuda(struct run *r, struct why *why)
 {
-	const struct cuda_options options = { .deterministic = r->o->deterministic };
+	const struct cuda_options options = {
+		.deterministic = r->o->deterministic,
+		.reduced_precision = r->o->precision == ARITHMETIC_TF32,
+		.activations = activations(r->o),
+	};
 	int err;
 
 	/* Gradients go through MPI on the host; each rank would need a GPU of its own. */
@@ -60,6 +77,9 @@ static int open_cuda(struct run *r, struct why *why)
 	if (cuda_devices() == 0)
 		return why_set(why, -ENODEV, "device = cuda: there is no GPU, or no driver for it");
 	err = cuda_new(&options, &r->backend);
+	if (err == -ENOTSUP)
+		return why_set(why, err, "precision = %s: this GPU is too old for it; fp16 and float32 it can",
+		               options.reduced_precision ? "tf32" : "bf16");
 	return err ? why_set(why, err, "the GPU can't be used: %s", strerror(-err)) : 0;
 }
 
@@ -67,13 +87,20 @@ static int open_cuda(struct run *r, struct why *why)
 
 static int open_device(struct run *r, struct why *why)
 {
+	struct backend *cpu;
 	int err;
 
 #ifdef HAVE_CUDA
 	if (r->o->device == DEVICE_CUDA)
 		return open_cuda(r, why);
 #endif
-	err = cpu_new(r->o->threads, &r->backend);
+	if (r->o->precision == ARITHMETIC_TF32)
+		return why_set(why, -EINVAL, "precision = tf32 needs device = cuda");
+	err = cpu_new(r->o->threads, &cpu);
+	if (!err && activations(r->o) != PRECISION_FLOAT32)
+		err = narrow_new(cpu, activations(r->o), &cpu);
+	if (!err)
+		r->backend = cpu;
 	return err ? why_set(why, err, "the CPU's library can't be started: %s", strerror(-err)) : 0;
 }
 
@@ -140,6 +167,18 @@ static int open_data(struct run *r, struct why *why)
 
 /* ---- the model -------------------------------------------------------------------------- */
 
+/* fp16 alone needs one: bf16 reaches as far down as float32. */
+static int new_scaler(struct run *r, struct why *why)
+{
+	uint32_t scale = r->o->loss_scale;
+	const struct scaler_config config = {
+		.used = scale > 1 || (scale == 0 && r->o->precision == ARITHMETIC_FP16),
+		.dynamic = scale == 0, .scale = (float)scale,
+	};
+
+	return scaler_new(r->backend, r->model, &config, &r->scaler) ? why_no_memory(why) : 0;
+}
+
 static int build_model(struct run *r, struct why *why)
 {
 	const struct options *o = r->o;
@@ -168,7 +207,7 @@ static int build_model(struct run *r, struct why *why)
 	if (!r->loss || !r->hit || !r->shared ||
 	    optimizer_new(r->backend, r->model, &r->schedule, &r->optimizer))
 		return why_no_memory(why);
-	return 0;
+	return new_scaler(r, why);
 }
 
 /* What has to be the same for the same bits. */
@@ -211,6 +250,8 @@ static int resume(struct run *r, struct why *why)
 		if (err)
 			why_set(why, err, "the samples left out in the checkpoint: %s", strerror(-err));
 	}
+	if (!err)
+		scaler_restore(r->scaler, &r->progress.scaler);
 	free(bad);
 	safetensors_free(file);
 	r->resumed = !err;
@@ -292,6 +333,7 @@ void run_done(struct run *r)
 	loader_free(r->loader);
 	report_free(r->report);
 	bad_free(r->bad);
+	scaler_free(r->scaler);
 	optimizer_free(r->optimizer);
 	model_free(r->model);
 	samples_free(r->samples);

@@ -8,6 +8,7 @@
 #include "data/plan.h"
 #include "data/samples.h"
 #include "model/model.h"
+#include "model/scaler.h"
 
 struct backend;
 struct optimizer;
@@ -16,7 +17,9 @@ struct why;
 
 /* How far a run is. */
 struct progress {
-	uint64_t step;              /* of the optimizer, done */
+	uint64_t step;              /* done */
+	uint64_t left_out;          /* of these, for gradients that overflowed */
+	struct scaler_state scaler; /* as of the checkpoint */
 	struct plan_cursor cursor;  /* validated is 0: validation begins anew */
 	/* over the training samples of the epoch so far: */
 	double loss, weight, hits;

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,13 +277,18 @@ static int load_progress(const struct safetensors *file, struct progress *ret, s
 {
 	struct progress p = { 0 };
 	uint64_t epoch, position;
+	double row;
 
 	if (!take_number(file, "step", INT64_MAX, &p.step) ||
+	    !take_number(file, "left_out", p.step, &p.left_out) ||
+	    !take_sum(file, "loss_scale", &p.scaler.scale) || !take_sum(file, "loss_scale_row", &row) ||
+	    !(p.scaler.scale >= 0 && p.scaler.scale <= 0x1p24) || !(fabs(row) <= 0x1p53) ||
 	    !take_number(file, "epoch", UINT32_MAX, &epoch) ||
 	    !take_number(file, "position", SIZE_MAX >> 1, &position) ||
 	    !take_sum(file, "epoch_loss", &p.loss) || !take_sum(file, "epoch_weight", &p.weight) ||
 	    !take_sum(file, "epoch_hits", &p.hits))
 		return incomplete("how far it is", why);
+	p.scaler.row = (int64_t)row;
 	p.cursor = (struct plan_cursor){ .epoch = (uint32_t)epoch, .position = position };
 	*ret = p;
 	return 0;

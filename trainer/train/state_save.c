@@ -14,7 +14,7 @@
 #include "train/state_priv.h"
 #include "util/why.h"
 
-#define META_MAX 16
+#define META_MAX 32
 
 void state_name(char name[STATE_NAME_MAX], const char *state, const char *param)
 {
@@ -170,6 +170,9 @@ static int describe(struct words *w, struct model *m, const struct state *s)
 
 	add_word(w, "format", "%s", STATE_FORMAT);
 	add_word(w, "step", "%" PRIu64, p->step);
+	add_word(w, "left_out", "%" PRIu64, p->left_out);
+	add_word(w, "loss_scale", "%.17g", p->scaler.scale);
+	add_word(w, "loss_scale_row", "%" PRId64, p->scaler.row);
 	add_word(w, "epoch", "%" PRIu32, p->cursor.epoch);
 	add_word(w, "position", "%zu", p->cursor.position);
 	/* hexadecimal: exact */
