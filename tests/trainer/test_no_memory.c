@@ -16,12 +16,14 @@
 #include <cmocka.h>
 
 #include "backend/backend.h"
+#include "backend/narrow.h"
 #include "backend/reference.h"
 #include "checkpoint/safetensors.h"
 #include "data/loader.h"
 #include "data/samples.h"
 #include "model/model.h"
 #include "model/optimizer.h"
+#include "model/scaler.h"
 #include "sample_tree.h"
 #include "train/state.h"
 #include "util/why.h"
@@ -156,6 +158,48 @@ static int build_and_save(struct why *why)
 	return err;
 }
 
+/* A step in 16 bits, which takes its room when it needs it. */
+static int step_narrow(struct why *why)
+{
+	enum { FRAMES = 3 * TREE_T * TREE_H * TREE_W * 3, MFCC = 3 * TREE_N_MFCC * TREE_COLUMNS };
+	static const uint8_t frames[FRAMES];
+	static const float mfcc[MFCC], weights[3] = { 1, 1, 1 };
+	static const struct crop crops[3];
+	static const int32_t labels[3];
+	const struct model_input in = { frames, crops, mfcc, labels, weights };
+	const struct scaler_config scale = { .used = true, .dynamic = true };
+	struct backend *inner, *b = NULL;
+	struct model *m = NULL;
+	struct scaler *s = NULL;
+	float loss[3];
+	int32_t hit[3];
+	bool finite;
+	int err = reference_new(&inner);
+
+	if (!err)
+		err = narrow_new(inner, PRECISION_FP16, &b);
+	if (err)
+		return why_no_memory(why);
+	err = model_new(b, &config, 1, &m, why);
+	if (!err && (err = scaler_new(b, m, &scale, &s)))
+		why_no_memory(why);
+	if (!err) {
+		err = model_load(m, &in);
+		if (!err)
+			err = model_forward(m, 0, scaler_scale(s) / 3, loss, hit);
+		if (!err)
+			err = model_backward(m);
+		if (!err)
+			err = scaler_unscale(s, &finite);
+		if (err)
+			why_set(why, err, "%s", strerror(-err));
+	}
+	scaler_free(s);
+	model_free(m);
+	backend_free(b);
+	return err;
+}
+
 /* Lets allocation 1, 2, ... fail, until the step needs no more. */
 static void expect_each_failure_told(int (*step)(struct why *))
 {
@@ -203,6 +247,12 @@ static void the_model_and_its_checkpoint_tell_it(void **state)
 	expect_each_failure_told(build_and_save);
 }
 
+static void a_step_in_16_bits_tells_it(void **state)
+{
+	(void)state;
+	expect_each_failure_told(step_narrow);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -228,6 +278,7 @@ int main(void)
 		cmocka_unit_test(lists_of_samples_tell_it),
 		cmocka_unit_test(the_loader_tells_it),
 		cmocka_unit_test(the_model_and_its_checkpoint_tell_it),
+		cmocka_unit_test(a_step_in_16_bits_tells_it),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
