@@ -7,15 +7,14 @@ PyTorch, in one run.
 - the share of time that the device waited: from a local copy of the samples, from a mount that has
   been read once, from a fresh mount of a bucket behind a proxy with --delay before each first byte,
   with more readers, with more decoding processes
-- samples/s of s3sample-train from the local copy, and of tests/trainer/lib/twin.py with the same
+- samples/s of s3sample-train from the local copy, and of tests/pytorch/twin.py with the same
   batches from memory, as a ratio; and what both reach on voices never heard, over several seeds.
-  Left out, and said so, where there is no PyTorch.
+  TORCH_PYTHON names a Python with PyTorch (/usr/bin/python3).
 
 The data are the digits of tests/training. Figures of one run compare with each other, not with
 those of another machine.
 """
 import argparse
-import importlib.util
 import json
 import os
 import shutil
@@ -28,9 +27,7 @@ from pathlib import Path
 # For both programs alike, before any library reads it: threads that wait don't spin.
 os.environ["OMP_WAIT_POLICY"] = "passive"
 _TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_TESTS / "training"), str(_TESTS / "fs")]
-
-import numpy as np                                  # noqa: E402
+sys.path[:0] = [str(_TESTS / name) for name in ("training", "fs", "pytorch")]
 
 import digits                                       # noqa: E402
 from lib.mount import Mount                         # noqa: E402
@@ -39,6 +36,7 @@ from lib.recipes import cache_folder                # noqa: E402
 from lib.s3server import Bucket                     # noqa: E402
 from lib.seaweed import SeaweedFS                   # noqa: E402
 from runs import SAMPLES, accuracy, train           # noqa: E402
+from torched import Torched                         # noqa: E402
 
 THREADS, BATCH = 2, 32
 VIEW = f"samples@{SAMPLES}"
@@ -92,67 +90,23 @@ def bench_waiting(clips, copy, folder, epochs, delay):
 # ---- PyTorch -----------------------------------------------------------------------------------
 
 
-def load_twin():
-    spec = importlib.util.spec_from_file_location("twin", _TESTS / "trainer/lib/twin.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Twin
+def train_twin(torch, copy, epochs, seed):
+    """The accuracy it reaches, and samples a second of training and validation together."""
+    told = torch.train(data=str(copy), epochs=epochs, seed=seed, batch=BATCH, threads=THREADS)
+    seconds = told["seconds"].sum() + told["seconds_val"].sum()
+    return told["accuracy"][-1], epochs * len(list(copy.rglob("label.txt"))) / seconds
 
 
-def arrays(copy, split):
-    """frames, mfcc and labels of a split, in memory."""
-    folders = sorted(path.parent for path in (copy / split).rglob("label.txt"))
-    classes = sorted(digits.WORDS)
-    labels = [classes.index((f / "label.txt").read_text().strip()) for f in folders]
-    return (np.stack([np.load(f / "frames.npy") for f in folders]),
-            np.stack([np.load(f / "mfcc.npy") for f in folders]), np.array(labels))
-
-
-def train_twin(data, val, epochs, seed):
-    """The defaults of s3sample-train: AdamW, warm-up and cosine, label smoothing. Returns the
-    accuracy on val, and samples a second of training and validation together."""
-    import torch
-    torch.manual_seed(seed)
-    torch.set_num_threads(THREADS)
-    twin = load_twin()(len(digits.WORDS), data[1].shape[1])
-    groups = [{"params": [p for p in twin.parameters() if p.ndim > 1], "weight_decay": 0.01},
-              {"params": [p for p in twin.parameters() if p.ndim == 1], "weight_decay": 0}]
-    optimizer = torch.optim.AdamW(groups, lr=0.002)
-    steps = -(-len(data[2]) // BATCH)
-    warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: (
-        (i + 1) / steps if i < steps else
-        0.5 * (1 + np.cos(np.pi * (i - steps) / max(1, (epochs - 1) * steps)))))
-    frames, mfcc, labels = (torch.from_numpy(a) for a in data)
-    frames_val, mfcc_val, labels_val = (torch.from_numpy(a) for a in val)
-    start, right = time.perf_counter(), 0
-    for _ in range(epochs):
-        order = torch.randperm(len(labels))
-        for i in range(0, len(order), BATCH):
-            batch = order[i:i + BATCH]
-            loss = torch.nn.functional.cross_entropy(twin(frames[batch], mfcc[batch]), labels[batch],
-                                                     label_smoothing=0.05)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            warm.step()
-        with torch.no_grad():
-            right = sum(int((twin(frames_val[i:i + BATCH], mfcc_val[i:i + BATCH]).argmax(1)
-                             == labels_val[i:i + BATCH]).sum())
-                        for i in range(0, len(labels_val), BATCH))
-    seconds = time.perf_counter() - start
-    return right / len(labels_val), epochs * (len(labels) + len(labels_val)) / seconds
-
-
-def bench_twin(copy, folder, epochs, repeat):
-    data, val = arrays(copy, "train"), arrays(copy, "val")
+def bench_twin(torch, copy, folder, epochs, repeat):
     ours, theirs = [], []
-    train_twin(data, val, 1, 0)                     # once before it counts: its libraries load
+    train_twin(torch, copy, 1, 0)                   # once before it counts: its libraries load
     for seed in range(repeat):                      # in turns, so that both meet the same machine
         told = measure(copy, folder, "--epochs", str(epochs), "--seed", str(seed))
         ours.append((accuracy(folder / "out"), told["samples_per_s"]))
-        theirs.append(train_twin(data, val, epochs, seed))
-    print(f"\nbeside the twin in PyTorch, {THREADS} threads, batch {BATCH}, {epochs} epochs, "
-          f"{repeat} seeds\n  {'':<20} {'samples/s':>10} {'accuracy on voices never heard':>32}")
+        theirs.append(train_twin(torch, copy, epochs, seed))
+    print(f"\nbeside the twin in PyTorch {torch.version}, {THREADS} threads, batch {BATCH}, "
+          f"{epochs} epochs, {repeat} seeds\n"
+          f"  {'':<20} {'samples/s':>10} {'accuracy on voices never heard':>32}")
     for name, runs in (("s3sample-train", ours), ("PyTorch", theirs)):
         reached = ", ".join(f"{100 * a:.1f}" for a, _ in runs)
         print(f"  {name:<20} {statistics.median(s for _, s in runs):10.0f} {reached:>30} %")
@@ -172,10 +126,8 @@ def main():
         with Mount(folder / "copied", f"dir:{clips}") as mount:
             shutil.copytree(mount / VIEW, folder / "copy")
         bench_waiting(clips, folder / "copy", folder, options.epochs, options.delay)
-        if importlib.util.find_spec("torch"):
-            bench_twin(folder / "copy", folder, options.epochs, options.repeat)
-        else:
-            print("\nthere is no PyTorch here: not compared")
+        with Torched() as torch:
+            bench_twin(torch, folder / "copy", folder, options.epochs, options.repeat)
 
 
 if __name__ == "__main__":

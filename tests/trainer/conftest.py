@@ -2,6 +2,7 @@ import pytest
 from lib.clips import make_clips
 from lib.digits import make_digits
 from lib.small import make_small
+from torched import Torched
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,9 @@ def digits(tmp_path_factory):
 def media(tmp_path_factory):
     """Clips, for a mount of them."""
     return make_clips(tmp_path_factory.mktemp("media") / "clips")
+
+
+@pytest.fixture(scope="session")
+def pytorch():
+    with Torched() as torch:
+        yield torch

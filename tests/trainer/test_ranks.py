@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 from lib.runs import ENV, checkpoint, command, events, same_bits, start, train, wait_for_step
-from lib.small import samples_of
+from lib.small import make_small, samples_of
 from safetensors.numpy import load_file
 
 # Open MPI refuses root, and more ranks than cores. Its own shared memory isn't the point here.
@@ -39,22 +39,39 @@ def one(small, tmp_path_factory):
 
 
 def same_within_rounding(a, b):
+    """What differs is the order in which floats are added up, and at first the last digit of a loss.
+    It stays that small (3e-8 over 20 steps) until a value comes to lie on the other side of a relu's
+    0, or AdamW divides a gradient that is itself rounding by its own size: then whole terms differ,
+    and what follows drifts apart (4e-7 four steps later)."""
+    losses = [[e["loss"] for e in events(out, "step")[:5]] for out in (a, b)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     for kind, keys in (("step", ("loss", "lr", "accuracy")),
                        ("epoch", ("loss", "accuracy", "val_loss", "val_accuracy"))):
         x, y = events(a, kind), events(b, kind)
         assert [e["step"] for e in x] == [e["step"] for e in y]
         for key in keys:
-            assert [e[key] for e in x] == pytest.approx([e[key] for e in y], rel=1e-3, abs=1e-5), key
+            assert [e[key] for e in x] == pytest.approx([e[key] for e in y], rel=1e-5), key
     x, y = load_file(checkpoint(a)), load_file(checkpoint(b))
     for name in x:
         if not name.startswith("optimizer."):
-            assert x[name] == pytest.approx(y[name], rel=1e-2, abs=2e-3), name
+            assert x[name] == pytest.approx(y[name], rel=1e-3, abs=1e-4), name
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_ranks_together_compute_what_one_computes(small, one, tmp_path, ranks):
     train_ranks(ranks, small, tmp_path / "out", *EPOCHS, "--batch", 8 // ranks)
     same_within_rounding(tmp_path / "out", one)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_1_x_64_is_2_x_32_is_4_x_16(tmp_path, optimizer):
+    data = make_small(tmp_path / "data", n=320, val=30)
+    options = [*EPOCHS, "--optimizer", optimizer, "--lr", {"adamw": 0.01, "sgd": 0.05}[optimizer]]
+    train(data, tmp_path / "1", *options, "--batch", 64)
+    assert len(events(tmp_path / "1", "step")) == 3 * 5
+    for ranks in (2, 4):
+        train_ranks(ranks, data, tmp_path / str(ranks), *options, "--batch", 64 // ranks)
+        same_within_rounding(tmp_path / str(ranks), tmp_path / "1")
 
 
 def test_four_ranks_give_the_same_bits_each_time(small, tmp_path):

@@ -8,7 +8,6 @@ import subprocess
 import numpy as np
 import pytest
 from lib import formulas
-from lib.programs import WITH_TORCH
 from lib.runs import ENV, checkpoint, command, events, predict, same_bits, train
 from lib.small import CLASSES, make_small, samples_of
 from safetensors import safe_open
@@ -173,38 +172,21 @@ def test_checkpoints_are_read_by_other_programs(small, tmp_path):
     assert {"optimizer.exp_avg.linear.bias", "optimizer.exp_avg_sq.linear.bias", "data.bad"} <= names
 
 
-if WITH_TORCH:
-    import torch
-    from lib.twin import Twin
+def test_the_twin_in_pytorch_computes_the_same(small, tmp_path, pytorch):
+    train(small, tmp_path, "--epochs", 2)
+    of_twin = lambda arrays, frames, mfcc: pytorch.logits(
+        frames=frames, mfcc=mfcc.astype(np.float32), **arrays)["logits"]
+    assert logits_of(of_twin, small, tmp_path) == \
+        pytest.approx(logits_of(formulas.model, small, tmp_path), abs=1e-4)
 
-    def test_the_twin_in_pytorch_computes_the_same(small, tmp_path):
-        train(small, tmp_path, "--epochs", 2)
-        twin = Twin(3, 6, 4, 2, 8, 2)
-        twin.load(load_file(checkpoint(tmp_path)))
-        logits = logits_of(lambda _, frames, mfcc: twin(
-            torch.from_numpy(frames), torch.from_numpy(mfcc).float()).detach().numpy(), small, tmp_path)
-        assert logits == pytest.approx(logits_of(formulas.model, small, tmp_path), abs=1e-4)
 
-    def test_the_twin_in_pytorch_learns_the_same(small, tmp_path):
-        """From the same weights, in the same order, with the same optimizer: the same losses."""
-        train(small, tmp_path, "--epochs", 2, "--batch", 36, "--schedule", "constant", "--warmup", 0,
-              "--checkpoint-every", 1)
-        losses = [s["loss"] for s in events(tmp_path, "step")]
-        out = tmp_path / "first"
-        train(small, out, "--epochs", 1, "--batch", 36, "--lr", 0, "--schedule", "constant")
-        twin = Twin(3, 6, 4, 2, 8, 2)
-        twin.load(load_file(checkpoint(out)))
-        decayed = [p for p in twin.parameters() if p.ndim > 1]
-        others = [p for p in twin.parameters() if p.ndim == 1]
-        optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01},
-                                       {"params": others, "weight_decay": 0}], lr=0.01)
-        rows = samples_of(small)[:36]
-        frames, mfcc = (torch.from_numpy(np.stack([np.load(small / row["path"] / name) for row in rows]))
-                        for name in ("frames.npy", "mfcc.npy"))
-        labels = torch.tensor([int(row["class"]) for row in rows])
-        for expected in losses:
-            loss = torch.nn.functional.cross_entropy(twin(frames, mfcc), labels, label_smoothing=0.05)
-            assert loss.item() == pytest.approx(expected, rel=2e-4)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+def test_the_twin_in_pytorch_learns_the_same(small, tmp_path, pytorch):
+    """From the same weights, in the same order, with the same optimizer: the same losses."""
+    train(small, tmp_path / "out", "--epochs", 2)
+    train(small, tmp_path / "first", "--epochs", 1, "--lr", 0)
+    twin = pytorch.train(data=str(small), epochs=2, seed=5, batch=8, lr=0.01,
+                         **load_file(checkpoint(tmp_path / "first")))
+    assert [s["loss"] for s in events(tmp_path / "out", "step")] == \
+        pytest.approx(twin["losses"].tolist(), rel=2e-5)
+    assert [e["val_accuracy"] for e in events(tmp_path / "out", "epoch")] == \
+        pytest.approx(twin["accuracy"].tolist())

@@ -12,6 +12,7 @@ from lib.recipes import cache_folder
 from lib.s3server import Bucket
 from lib.seaweed import SeaweedFS
 from runs import trainer
+from torched import Torched
 
 
 def pytest_configure(config):
@@ -65,3 +66,9 @@ def mounted(clips, tmp_path_factory):
     """All the digits mounted from the folder."""
     with Mount(tmp_path_factory.mktemp("mounted") / "dir", f"dir:{clips}") as mount:
         yield mount
+
+
+@pytest.fixture(scope="session")
+def pytorch():
+    with Torched() as torch:
+        yield torch

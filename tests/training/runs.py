@@ -8,7 +8,8 @@ from lib.mount import environment, program
 
 SAMPLES = "num_frames=8,size=64,duration=1.5"
 # The defaults, but for the epochs: six are enough for the digits.
-OPTIONS = ["--device", "cpu", "--threads", "2", "--epochs", "6", "--log-every", "1"]
+EPOCHS = 6
+OPTIONS = ["--device", "cpu", "--threads", "2", "--epochs", str(EPOCHS), "--log-every", "1"]
 
 
 def trainer():

@@ -1,11 +1,13 @@
 """The trainer learns spoken digits from a mount: by voices it has never heard, to the same bits
 wherever the samples lie."""
+import math
 import shutil
 
 import pytest
 from lib.mount import Mount
 from lib.s3server import Bucket
-from runs import SAMPLES, accuracy, arrays, checkpoint, events, train
+from runs import EPOCHS, SAMPLES, accuracy, arrays, checkpoint, events, train
+from safetensors.numpy import load_file
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +18,28 @@ def learned(mounted, tmp_path_factory):
 
 def test_digits_are_recognised_in_voices_never_heard(learned):
     assert accuracy(learned) > 0.95
+
+
+@pytest.mark.parametrize("start", ["the trainer's weights", "PyTorch's weights"])
+def test_the_same_model_in_pytorch_recognises_as_many(mounted, learned, tmp_path, pytorch, start):
+    """By the same samples in the same order, at the same rates."""
+    data, weights = mounted / f"samples@{SAMPLES}", {}
+    if start == "the trainer's weights":
+        first = train(data, tmp_path / "first", "--epochs", "1", "--lr", "0")
+        weights = load_file(first / "checkpoint.safetensors")
+    twin = pytorch.train(data=str(data), epochs=EPOCHS, **weights)
+    # A share p of n recognised is as noisy as n tosses: its standard error is sqrt(p (1 - p) / n),
+    # that of a difference of two shares sqrt(2) times as much. Three of these would fail 3 times in
+    # 1000 if the tosses were independent; both hear the same clips, so more seldom. p is that of
+    # both together with one right and one wrong more (Laplace), so that it is never 1.
+    ours, theirs = accuracy(learned), twin["accuracy"][-1]
+    n = len(list((data / "val").glob("*/*")))
+    p = (n * (ours + theirs) + 1) / (2 * n + 2)
+    assert abs(ours - theirs) < 3 * math.sqrt(2 * p * (1 - p) / n)
+    if weights:
+        # Later on rounding grows: AdamW divides small gradients by their own size.
+        losses = [event["loss"] for event in events(learned) if event["event"] == "step"]
+        assert twin["losses"][:5].tolist() == pytest.approx(losses[:5], rel=2e-5)
 
 
 @pytest.mark.parametrize("modality", ["video", "audio"])

@@ -5,8 +5,5 @@ TRAIN = os.environ.get("S3SAMPLE_TRAIN", "s3sample-train")
 PREDICT = os.environ.get("S3SAMPLE_PREDICT", "s3sample-predict")
 LAYER_TOOL = os.environ.get("LAYER_TOOL", "layer_tool")
 
-# contrib/check --references: PyTorch weighs 6 GB, so the everyday check does without.
-WITH_TORCH = bool(os.environ.get("S3SAMPLE_TORCH"))
-
 # contrib/check sets it where there is a GPU, and names what it leaves out where there is none.
 WITH_CUDA = bool(os.environ.get("S3SAMPLE_CUDA"))

@@ -1,4 +1,4 @@
-"""The same layers by PyTorch and its own gradients, in float64."""
+"""The trainer's layers by PyTorch and its own gradients, in float64."""
 import torch
 from torch.nn import functional
 
@@ -17,7 +17,7 @@ def _back(y, dy):
 
 def conv(x, filters, dy, stride, pad):
     x, filters = _leaf(x), _leaf(filters)
-    y = functional.conv2d(x, filters, stride=stride, padding=pad)
+    y = functional.conv2d(x, filters, stride=stride.tolist(), padding=pad.tolist())
     _back(y, dy)
     return _numpy(y=y, dx=x.grad, dfilters=filters.grad)
 
