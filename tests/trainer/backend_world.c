@@ -196,6 +196,17 @@ void world_same_bits(const struct array *a, int run, int other)
 	free(w);
 }
 
+void world_same_numbers(const struct array *a, int run, int other)
+{
+	float *v = fetch_floats(a, run), *w = fetch_floats(a, other);
+
+	for (size_t i = 0; i < a->n; i++)
+		if (v[i] != w[i] && !(isnan(v[i]) && isnan(w[i])))
+			fail_msg("value %zu of %zu is %a, and %a", i, a->n, (double)v[i], (double)w[i]);
+	free(v);
+	free(w);
+}
+
 /* step: allowed beside a value, for two roundings that went apart; least: of what the tolerance
  * is relative to. */
 static void close_to(const float *is, const float *should, size_t n, double tolerance, double step,

@@ -61,6 +61,8 @@ void world_same_but_repeats(const struct array *a, double tolerance);
 /* For what remains of terms as large as `terms`, perhaps nothing. */
 void world_same_beside(const struct array *a, double tolerance, double terms);
 void world_same_bits(const struct array *a, int run, int other);
+/* Exactly the same numbers, but any NaN is the same as another, and 0 as -0. */
+void world_same_numbers(const struct array *a, int run, int other);
 
 /* Of the reference's absolute values. */
 double world_largest(const struct array *a);

@@ -160,8 +160,14 @@ cudnnStatus_t cudnnSetConvolutionMathType(cudnnConvolutionDescriptor_t desc, cud
 
 /* ---- algorithms ---------------------------------------------------------------------- */
 
+/* What it wants to be set before an algorithm runs. */
+static cudnnMathType_t math_of(cudnnDataType_t type)
+{
+	return type == CUDNN_DATA_FLOAT ? CUDNN_DEFAULT_MATH : CUDNN_TENSOR_OP_MATH;
+}
+
 template <typename Algo, typename Perf>
-static cudnnStatus_t find(int requested, int *ret_n, Perf *ret)
+static cudnnStatus_t find(cudnnDataType_t type, int requested, int *ret_n, Perf *ret)
 {
 	static const struct {
 		int algo;
@@ -183,7 +189,7 @@ static cudnnStatus_t find(int requested, int *ret_n, Perf *ret)
 		ret[*ret_n].algo = (Algo)l.algo;
 		ret[*ret_n].status = l.status;
 		ret[*ret_n].determinism = l.determinism;
-		ret[*ret_n].mathType = CUDNN_DEFAULT_MATH;
+		ret[*ret_n].mathType = math_of(type);
 		++*ret_n;
 	}
 	return done();
@@ -216,27 +222,27 @@ cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(cudnnHandle_t, 
 }
 
 cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(
-	cudnnHandle_t, const cudnnTensorDescriptor_t, const cudnnFilterDescriptor_t,
+	cudnnHandle_t, const cudnnTensorDescriptor_t desc, const cudnnFilterDescriptor_t,
 	const cudnnConvolutionDescriptor_t, const cudnnTensorDescriptor_t, const int requested,
 	int *ret_n, cudnnConvolutionFwdAlgoPerf_t *ret)
 {
-	return find<cudnnConvolutionFwdAlgo_t>(requested, ret_n, ret);
+	return find<cudnnConvolutionFwdAlgo_t>(desc->type, requested, ret_n, ret);
 }
 
 cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(
-	cudnnHandle_t, const cudnnFilterDescriptor_t, const cudnnTensorDescriptor_t,
+	cudnnHandle_t, const cudnnFilterDescriptor_t desc, const cudnnTensorDescriptor_t,
 	const cudnnConvolutionDescriptor_t, const cudnnTensorDescriptor_t, const int requested,
 	int *ret_n, cudnnConvolutionBwdDataAlgoPerf_t *ret)
 {
-	return find<cudnnConvolutionBwdDataAlgo_t>(requested, ret_n, ret);
+	return find<cudnnConvolutionBwdDataAlgo_t>(desc->type, requested, ret_n, ret);
 }
 
 cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-	cudnnHandle_t, const cudnnTensorDescriptor_t, const cudnnTensorDescriptor_t,
+	cudnnHandle_t, const cudnnTensorDescriptor_t desc, const cudnnTensorDescriptor_t,
 	const cudnnConvolutionDescriptor_t, const cudnnFilterDescriptor_t, const int requested,
 	int *ret_n, cudnnConvolutionBwdFilterAlgoPerf_t *ret)
 {
-	return find<cudnnConvolutionBwdFilterAlgo_t>(requested, ret_n, ret);
+	return find<cudnnConvolutionBwdFilterAlgo_t>(desc->type, requested, ret_n, ret);
 }
 
 cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(
@@ -340,6 +346,8 @@ static cudnnStatus_t run(cudnnHandle_t handle, enum way way, struct operands o, 
                          const void *beta)
 {
 	if (o.x.type != o.y.type || o.x.type != o.filters.type)
+		return CUDNN_STATUS_NOT_SUPPORTED;
+	if (o.x.type != CUDNN_DATA_FLOAT && o.conv.math != math_of(o.x.type))
 		return CUDNN_STATUS_NOT_SUPPORTED;
 	if (*(const float *)alpha != 1 || *(const float *)beta != 0 || o.x.n != o.y.n ||
 	    o.filters.k != o.y.c || o.filters.c != o.x.c)

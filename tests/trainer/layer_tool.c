@@ -330,16 +330,18 @@ static void open_backend(const char *name)
 	enum precision precision = !end ? PRECISION_FLOAT32 :
 		strcmp(end, "-bf16") == 0 ? PRECISION_BF16 : PRECISION_FP16;
 
+	if (end && precision == PRECISION_FP16 && strcmp(end, "-fp16") != 0)
+		die("no such precision", name);
 #ifdef HAVE_CUDA
-	if (strncmp(name, "cuda", len) == 0) {
+	if (len == strlen("cuda") && strncmp(name, "cuda", len) == 0) {
 		must(cuda_new(&(struct cuda_options){ .deterministic = true,
 		                                      .activations = precision }, &b), name);
 		return;
 	}
 #endif
-	if (strncmp(name, "reference", len) == 0)
+	if (len == strlen("reference") && strncmp(name, "reference", len) == 0)
 		must(reference_new(&b), name);
-	else if (strncmp(name, "cpu", len) == 0)
+	else if (len == strlen("cpu") && strncmp(name, "cpu", len) == 0)
 		must(cpu_new(2, &b), name);
 	else
 		die("no such backend", name);

@@ -25,7 +25,8 @@ static int norm_backward(struct backend *b, const struct norm_shape *s, const vo
 
 	if (!scratch)
 		abort();
-	err = launch_norm_backward(NULL, b->activations, s, dy, x, gamma, mean, rstd, dx, dgamma, dbeta, scratch);
+	err = launch_norm_backward(NULL, b->activations, s, dy, x, gamma, mean, rstd, dx, dgamma,
+	                           dbeta, scratch);
 	free(scratch);
 	return err;
 }

@@ -12,6 +12,7 @@ from lib.runs import checkpoint, events, predict, refused, same_bits, start, tra
 from lib.small import samples_of
 from safetensors import safe_open
 from test_layers import as_double, floats, run
+from test_ranks import train_ranks
 
 TYPES = {"bf16": ml_dtypes.bfloat16, "fp16": np.float16}
 STEPS = {"bf16": 2.0 ** -8, "fp16": 2.0 ** -11}  # half of one, beside the value
@@ -89,24 +90,45 @@ def test_mean(tmp_path, backend, precision, random):
 # ---- trainings -----------------------------------------------------------------------------
 
 EPOCHS = ["--epochs", 6, "--crop", 16, "--flip"]
+# Steps so large that the linear layer's weights, and with them the gradients, soon are as well.
+OVERFLOWS = ["--precision", "fp16", "--optimizer", "sgd", "--lr", 8]
 
 
-def test_it_learns_as_with_float32(small, precision, tmp_path):
+@pytest.fixture(params=["cpu"] + ["cuda"] * WITH_CUDA)
+def device(request):
+    return ["--device", request.param, "--deterministic"]
+
+
+def words(out):
+    with safe_open(checkpoint(out), "np") as file:
+        return file.metadata()
+
+
+def arrays(out):
+    with safe_open(checkpoint(out), "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def test_it_learns_as_with_float32(small, precision, device, tmp_path):
     last = {}
     for name in ("float32", precision):
-        train(small, tmp_path / name, "--epochs", 12, "--precision", name)
+        train(small, tmp_path / name, "--epochs", 12, "--precision", name, *device)
         last[name] = events(tmp_path / name, "epoch")[-1]
-    assert last["float32"]["val_accuracy"] == 1
-    assert last[precision]["val_accuracy"] == 1
+        assert last[name]["val_accuracy"] == 1
+    assert precision in words(tmp_path / precision)["environment"]
+    # Near, but not the same.
     assert last[precision]["loss"] == pytest.approx(last["float32"]["loss"], rel=0.05)
+    assert last[precision]["loss"] != last["float32"]["loss"]
     # The weights are float32, whatever the activations were.
-    path = samples_of(small)[0]["path"]
-    assert predict(checkpoint(tmp_path / precision), small / path)[0]
+    sample = samples_of(small)[0]
+    told, _ = predict(checkpoint(tmp_path / precision), small / sample["path"])
+    assert sample["label"] in told
 
 
-def test_a_resumed_run_has_the_same_loss_scale_and_the_same_bits(small, tmp_path):
-    options = [*EPOCHS, "--precision", "fp16"]
+def test_a_resumed_run_has_the_same_loss_scale_and_the_same_bits(small, device, tmp_path):
+    options = [*EPOCHS, *OVERFLOWS, *device]
     train(small, tmp_path / "whole", *options)
+    assert int(words(tmp_path / "whole")["left_out"]) > 0
     draw, kills = draws.Random(4), 0
     while True:
         run = start(small, tmp_path / "out", *options, "--checkpoint-every", 1,
@@ -122,26 +144,63 @@ def test_a_resumed_run_has_the_same_loss_scale_and_the_same_bits(small, tmp_path
     assert same_bits(tmp_path / "out", tmp_path / "whole")
 
 
-def test_a_loss_scale_that_overflows_is_halved_and_the_step_left_out(small, tmp_path):
-    # Steps so large that the linear layer's weights, and with them the gradients, soon are as well.
-    train(small, tmp_path / "out", *EPOCHS, "--precision", "fp16", "--optimizer", "sgd", "--lr", 8)
+def test_a_loss_scale_that_overflows_is_halved_and_the_step_left_out(small, device, tmp_path):
+    train(small, tmp_path / "out", *EPOCHS, *OVERFLOWS, *device)
     steps, lost = events(tmp_path / "out", "step"), events(tmp_path / "out", "overflow")
-    with safe_open(checkpoint(tmp_path / "out"), "np") as file:
-        words = file.metadata()
+    said = words(tmp_path / "out")
     assert len(lost) > 0
-    assert int(words["left_out"]) == len(lost)
-    assert float(words["loss_scale"]) == 65536 / 2 ** len(lost)
-    assert [float(e["loss_scale"]) for e in lost] == [65536 / 2 ** i for i in range(len(lost))]
-    assert {e["loss_scale"] for e in steps} == {65536 / 2 ** i for i in range(len(lost) + 1)}
+    assert int(said["left_out"]) == len(lost)
+    assert float(said["loss_scale"]) == 65536 / 2 ** len(lost)
+    assert [e["loss_scale"] for e in lost] == [65536 / 2 ** i for i in range(len(lost))]
+    used = {e["step"]: e["loss_scale"] for e in steps}
+    assert [used[e["step"]] for e in lost] == [e["loss_scale"] for e in lost]
+
+
+def test_a_fixed_loss_scale_leaves_steps_out_as_well(small, device, tmp_path):
+    train(small, tmp_path / "out", *EPOCHS, *OVERFLOWS, "--loss-scale", 32768, *device)
+    assert {e["loss_scale"] for e in events(tmp_path / "out", "step")} == {32768}
+    assert int(words(tmp_path / "out")["left_out"]) == len(events(tmp_path / "out", "overflow")) > 0
+    assert all(np.isfinite(a).all() for a in arrays(tmp_path / "out").values())
+
+
+def test_fp16_is_looked_after_whatever_the_scale(small, tmp_path):
+    train(small, tmp_path / "out", "--epochs", 1, "--precision", "fp16", "--loss-scale", 1)
+    assert {e["loss_scale"] for e in events(tmp_path / "out", "step")} == {1}
+    assert words(tmp_path / "out")["loss_scale_row"] == "5"
+
+
+def test_adamw_does_not_count_steps_left_out(small, tmp_path):
+    """One more step, by its formula: a step an epoch, and another epoch."""
+    options = [*OVERFLOWS, "--optimizer", "adamw", "--batch", 36, "--schedule", "constant", "--warmup", 0,
+               "--weight-decay", 0]
+    train(small, tmp_path / "out", "--epochs", 9, *options)
+    before, said = arrays(tmp_path / "out"), words(tmp_path / "out")
+    train(small, tmp_path / "out", "--epochs", 10, *options, "--resume-anyway")
+    after, left_out = arrays(tmp_path / "out"), int(words(tmp_path / "out")["left_out"])
+    assert left_out == int(said["left_out"]) > 0
+    t = 10 - left_out
+    for name, w in before.items():
+        if name.startswith(("optimizer.", "data.")):
+            continue
+        m, v = (after[f"optimizer.{kind}.{name}"].astype(float) for kind in ("exp_avg", "exp_avg_sq"))
+        step = 8 * (m / (1 - 0.9 ** t)) / (np.sqrt(v / (1 - 0.999 ** t)) + 1e-8)
+        assert after[name] == pytest.approx(w - step, rel=1e-4, abs=1e-4), name
+
+
+def test_ranks_leave_out_the_same_steps(small, tmp_path):
+    for name in "ab":
+        train_ranks(2, small, tmp_path / name, *EPOCHS, *OVERFLOWS, "--batch", 4, "--threads", 1)
+    assert int(words(tmp_path / "a")["left_out"]) > 0
+    assert same_bits(tmp_path / "a", tmp_path / "b")
 
 
 def test_gradients_that_always_overflow_end_the_run(small, tmp_path):
     told = train(small, tmp_path / "out", "--epochs", 100, "--precision", "fp16", "--loss-scale",
                  2 ** 24, status=1)
-    assert "the gradients overflow in every step, now with loss_scale = 1.67772e+07 in step 64: " in told
-    assert len(events(tmp_path / "out", "overflow")) == 63
-    with safe_open(checkpoint(tmp_path / "out"), "np") as file:
-        assert all(np.isfinite(file.get_tensor(name)).all() for name in file.keys())
+    assert "the gradients overflow in every step, the last time in step 64 with loss_scale = " \
+           "1.67772e+07: a smaller one may help" in told
+    assert len(events(tmp_path / "out", "overflow")) == 64
+    assert all(np.isfinite(a).all() for a in arrays(tmp_path / "out").values())
 
 
 def test_another_precision_is_no_resume(small, tmp_path):
@@ -162,3 +221,9 @@ def test_what_there_is_not_is_refused(options, sentence):
 def test_tf32_needs_a_gpu(small, tmp_path):
     assert "precision = tf32 needs device = cuda" in train(
         small, tmp_path / "out", "--precision", "tf32", "--device", "cpu", status=1)
+
+
+if WITH_CUDA:
+    def test_tf32_learns(small, tmp_path):
+        train(small, tmp_path, "--epochs", 12, "--precision", "tf32", "--device", "cuda")
+        assert events(tmp_path, "epoch")[-1]["val_accuracy"] == 1

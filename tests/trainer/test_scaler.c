@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "backend/reference.h"
 #include "model/model.h"
+#include "model/optimizer.h"
 #include "model/scaler.h"
 #include "util/why.h"
 
@@ -39,7 +40,7 @@ static void tear_down(struct world *w)
 	backend_free(w->b);
 }
 
-/* All gradients are this, but for one in the middle. */
+/* All gradients are this, but for one in the middle; and so they are afterwards. */
 static int unscale(struct world *w, float value, float middle, bool *ret_finite, float *ret_value)
 {
 	size_t n;
@@ -52,6 +53,10 @@ static int unscale(struct world *w, float value, float middle, bool *ret_finite,
 	assert_int_equal(w->b->ops->upload(w->b, grads, host, n * sizeof(*host)), 0);
 	err = scaler_unscale(w->s, ret_finite);
 	assert_int_equal(w->b->ops->download(w->b, host, grads, n * sizeof(*host)), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_true(i == n / 2 || host[i] == host[0]);
+	if (isfinite(middle))
+		assert_true(host[n / 2] * value == host[0] * middle);
 	*ret_value = host[0];
 	free(host);
 	return err;
@@ -71,8 +76,8 @@ static void gradients_are_divided_by_it(void **state)
 
 	(void)state;
 	set_up(&w, &config);
-	assert_int_equal(unscale(&w, 3, 5, &finite, &value), 0);
-	assert_true(finite && value == 3.0f / 256);
+	assert_int_equal(unscale(&w, 4, 8, &finite, &value), 0);
+	assert_true(finite && value == 4.0f / 256);
 	must_be(&w, 256);
 	tear_down(&w);
 }
@@ -164,6 +169,47 @@ static void it_goes_on_where_it_was(void **state)
 	tear_down(&w);
 }
 
+/* The values after one AdamW step with gradients of 1. */
+static float *step(uint64_t at, uint64_t changes)
+{
+	const struct optimizer_config config = { .kind = OPTIMIZER_ADAMW, .lr = 0.01, .steps = 100,
+	                                         .schedule = SCHEDULE_CONSTANT };
+	const struct scaler_config unused = { 0 };
+	struct optimizer *o;
+	struct world w;
+	size_t n, n_params;
+	float *grads, *host;
+
+	set_up(&w, &unused);
+	grads = model_grads(w.m, &n);
+	host = malloc(n * sizeof(*host));
+	assert_non_null(host);
+	for (size_t i = 0; i < n; i++)
+		host[i] = 1;
+	assert_int_equal(w.b->ops->upload(w.b, grads, host, n * sizeof(*host)), 0);
+	assert_int_equal(optimizer_new(w.b, w.m, &config, &o), 0);
+	assert_int_equal(optimizer_step(o, at, changes), 0);
+	assert_int_equal(w.b->ops->download(w.b, host, model_params(w.m, &n_params)[0].value,
+	                                    n * sizeof(*host)), 0);
+	optimizer_free(o);
+	tear_down(&w);
+	return host;
+}
+
+static void steps_left_out_do_not_count_for_adamw(void **state)
+{
+	float *first = step(0, 0), *after_seven = step(7, 0), *eighth = step(7, 7);
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		assert_true(first[i] == after_seven[i]);
+		assert_true(first[i] != eighth[i]);
+	}
+	free(first);
+	free(after_seven);
+	free(eighth);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +218,7 @@ int main(void)
 		cmocka_unit_test(it_halves_after_an_overflow_and_doubles_after_2000_steps_without),
 		cmocka_unit_test(overflows_without_end_are_an_error),
 		cmocka_unit_test(it_goes_on_where_it_was),
+		cmocka_unit_test(steps_left_out_do_not_count_for_adamw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* backend.h - the arithmetic of a model, on one device.
  *
  * A backend is a struct of functions (struct backend_ops). There is the plain C
- * reference (reference.h), which defines what each of them computes, and others
- * that compute the same faster: the CPU by oneDNN (cpu.h), a GPU by cuDNN (cuda.h). Tests compare each with
- * the reference, and the reference with finite differences and PyTorch.
+ * reference (reference.h), which defines what each of them computes, and others that
+ * compute the same faster: the CPU by oneDNN (cpu.h), a GPU by cuDNN (cuda.h). Tests
+ * compare each with the reference, and the reference with finite differences and PyTorch.
  *
  * Buffers belong to whoever allocated them and live on the device: only the
  * backend's functions may look inside. Arrays are dense and in C order: images
@@ -68,7 +68,7 @@ struct frames_shape {
 struct loss_shape {
 	int n, classes;
 	float smoothing;        /* target = (1 - smoothing) onehot + smoothing / classes */
-	float scale;            /* of the gradient: 1 / sum of all weights */
+	float scale;            /* of the gradient: loss scale / sum of all weights */
 };
 
 /* What one step of an optimizer needs to know besides the four arrays. */
@@ -117,7 +117,7 @@ struct backend_ops {
 	                     const void *x, const float *gamma, const float *mean,
 	                     const float *rstd, void *dx, float *dgamma, float *dbeta);
 
-	/* y = max(x, 0); y may be x. */
+	/* y = max(x, 0), and a NaN stays one; y may be x. */
 	int (*relu_forward)(struct backend *b, size_t n, const void *x, void *y);
 	/* dx = dy where y > 0, else 0; dx may be dy. */
 	int (*relu_backward)(struct backend *b, size_t n, const void *dy, const void *y, void *dx);

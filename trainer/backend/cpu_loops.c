@@ -160,10 +160,11 @@ int cpu_relu_forward(struct backend *b, size_t n, const void *x_, void *y_)
 {
 	const float *x = x_;
 	float *y = y_;
+
 	(void)b;
 #pragma omp parallel for simd schedule(static)
 	for (size_t i = 0; i < n; i++)
-		y[i] = x[i] > 0 ? x[i] : 0;
+		y[i] = x[i] < 0 ? 0 : x[i];
 	return 0;
 }
 
@@ -171,6 +172,7 @@ int cpu_relu_backward(struct backend *b, size_t n, const void *dy_, const void *
 {
 	const float *dy = dy_, *y = y_;
 	float *dx = dx_;
+
 	(void)b;
 #pragma omp parallel for simd schedule(static)
 	for (size_t i = 0; i < n; i++) {
@@ -204,6 +206,7 @@ int cpu_mean_backward(struct backend *b, int n, int t, int c, int m, const float
                       void *dx_)
 {
 	float *dx = dx_;
+
 	(void)b;
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int image = 0; image < n * t; image++) {

@@ -110,8 +110,7 @@ static int init_cublas(struct cuda *cuda)
 	return err ? err : cuda_error_cublas(cublasSetMathMode(cuda->cublas, math), "math mode");
 }
 
-/* TF32 and bf16 came with compute capability 8.0; fp16 products are older than anything that
- * cuDNN 9 runs on. */
+/* TF32 and bf16 came with compute capability 8.0. */
 static int check_precision(const struct cuda *cuda)
 {
 	int major = 0, err;

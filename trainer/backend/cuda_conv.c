@@ -7,7 +7,8 @@
 #include "backend/cuda_priv.h"
 #include "base/log.h"
 
-/* Of an algorithm: past this a faster one isn't worth the samples that fit no more. */
+/* Of an algorithm: past this, and twice what it works on, a faster one isn't worth the samples
+ * that fit no more. (In 16 bits cuDNN computes on copies of all operands with channels last.) */
 #define WORKSPACE_MAX ((size_t)256 << 20) /* bytes */
 
 #define CANDIDATES_MAX 32
@@ -30,6 +31,7 @@ struct conv {
 	cudnnFilterDescriptor_t filters;
 	size_t filters_n;   /* values */
 	size_t filters_size; /* bytes of their copy, in the activations' precision */
+	size_t workspace_max;
 	struct way forward, data, weights;
 };
 
@@ -160,7 +162,7 @@ static int choose(struct cuda *cuda, const struct conv *c, struct way *w, find_f
 		err = cuda_error_cudnn(cudnnSetConvolutionMathType(w->desc, math), what);
 		if (err)
 			return err;
-		if (workspace(cuda->cudnn, c, list[i].algo, &size) || size > WORKSPACE_MAX)
+		if (workspace(cuda->cudnn, c, list[i].algo, &size) || size > c->workspace_max)
 			continue;
 		w->algo = list[i].algo;
 		w->workspace = size;
@@ -236,12 +238,23 @@ static int descriptors_init(struct conv *c, const struct conv_shape *s, cudnnDat
 	return err;
 }
 
+/* Bytes of x and y. */
+static size_t activations_size(const struct cuda *cuda, const struct conv_shape *s)
+{
+	size_t x = (size_t)s->c * s->h * s->w, y = (size_t)s->k * conv_out_h(s) * conv_out_w(s);
+
+	return (size_t)s->n * (x + y) * backend_activation_size(&cuda->base);
+}
+
 static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape *s)
 {
 	int err = descriptors_init(c, s, data_type(cuda));
 
 	c->filters_n = (size_t)s->k * s->c * s->r * s->s;
 	c->filters_size = c->filters_n * backend_activation_size(&cuda->base);
+	c->workspace_max = 2 * (c->filters_size + activations_size(cuda, s));
+	if (c->workspace_max < WORKSPACE_MAX)
+		c->workspace_max = WORKSPACE_MAX;
 	if (!err)
 		err = way_init(cuda, &c->forward, s);
 	if (!err)

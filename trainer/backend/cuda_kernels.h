@@ -1,8 +1,9 @@
 /* cuda_kernels.h - our own kernels, as functions that queue them on a stream.
  *
- * All pointers but the shapes are the device's; void * are activations of the precision. Each launch_X computes what reference_X
- * does (reference_priv.h), in float32 with sums that end in float64, and in an order that
- * depends on the shape alone: not on the GPU, and never on which thread came first.
+ * All pointers but the shapes are the device's; void * are activations of the precision.
+ * Each launch_X computes what reference_X does (reference_priv.h), in float32 with sums that
+ * end in float64, and in an order that depends on the shape alone: not on the GPU, and never
+ * on which thread came first.
  *
  * They return a cudaError_t as an int, of the launch or of something before it. This
  * header needs no CUDA, so that the kernels can be tested where there is none. */

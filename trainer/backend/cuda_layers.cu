@@ -13,7 +13,7 @@ __global__ void relu_forward(size_t n, const T *x, T *y)
 	for (size_t i = grid_first(); i < n; i += grid_step()) {
 		float value = wide(x[i]);
 
-		store(&y[i], value > 0 ? value : 0);
+		store(&y[i], value < 0 ? 0 : value);
 	}
 }
 

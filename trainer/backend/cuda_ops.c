@@ -22,8 +22,10 @@ int cuda_norm_forward(struct backend *b, const struct norm_shape *s, const void 
 	struct cuda *cuda = cuda_of(b);
 	int err = row_fits(s->c / s->groups, s->m) ? cuda_enter(cuda) : -EINVAL;
 
-	return err ? err : launched(launch_norm_forward(cuda->compute, b->activations, s, x, gamma, beta, y, mean,
-	                                                rstd), "norm_forward");
+	if (err)
+		return err;
+	return launched(launch_norm_forward(cuda->compute, b->activations, s, x, gamma, beta, y, mean,
+	                                    rstd), "norm_forward");
 }
 
 int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const void *dy,
@@ -36,8 +38,10 @@ int cuda_norm_backward(struct backend *b, const struct norm_shape *s, const void
 
 	if (!err)
 		err = cuda_scratch(cuda, norm_backward_scratch(s), &scratch);
-	return err ? err : launched(launch_norm_backward(cuda->compute, b->activations, s, dy, x, gamma, mean, rstd, dx,
-	                                                 dgamma, dbeta, scratch), "norm_backward");
+	if (err)
+		return err;
+	return launched(launch_norm_backward(cuda->compute, b->activations, s, dy, x, gamma, mean, rstd,
+	                                     dx, dgamma, dbeta, scratch), "norm_backward");
 }
 
 int cuda_relu_forward(struct backend *b, size_t n, const void *x, void *y)
@@ -45,7 +49,9 @@ int cuda_relu_forward(struct backend *b, size_t n, const void *x, void *y)
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_relu_forward(cuda->compute, b->activations, n, x, y), "relu_forward");
+	if (err)
+		return err;
+	return launched(launch_relu_forward(cuda->compute, b->activations, n, x, y), "relu_forward");
 }
 
 int cuda_relu_backward(struct backend *b, size_t n, const void *dy, const void *y, void *dx)
@@ -53,7 +59,10 @@ int cuda_relu_backward(struct backend *b, size_t n, const void *dy, const void *
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_relu_backward(cuda->compute, b->activations, n, dy, y, dx), "relu_backward");
+	if (err)
+		return err;
+	return launched(launch_relu_backward(cuda->compute, b->activations, n, dy, y, dx),
+	                "relu_backward");
 }
 
 int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const void *x, float *y,
@@ -62,8 +71,10 @@ int cuda_mean_forward(struct backend *b, int n, int t, int c, int m, const void 
 	struct cuda *cuda = cuda_of(b);
 	int err = row_fits(t, m) ? cuda_enter(cuda) : -EINVAL;
 
-	return err ? err : launched(launch_mean_forward(cuda->compute, b->activations, n, t, c, m, x, y, stride),
-	                            "mean_forward");
+	if (err)
+		return err;
+	return launched(launch_mean_forward(cuda->compute, b->activations, n, t, c, m, x, y, stride),
+	                "mean_forward");
 }
 
 int cuda_mean_backward(struct backend *b, int n, int t, int c, int m, const float *dy, int stride,
@@ -72,8 +83,10 @@ int cuda_mean_backward(struct backend *b, int n, int t, int c, int m, const floa
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_mean_backward(cuda->compute, b->activations, n, t, c, m, dy, stride, dx),
-	                            "mean_backward");
+	if (err)
+		return err;
+	return launched(launch_mean_backward(cuda->compute, b->activations, n, t, c, m, dy, stride, dx),
+	                "mean_backward");
 }
 
 int cuda_loss(struct backend *b, const struct loss_shape *s, const float *logits,
@@ -93,7 +106,10 @@ int cuda_frames_in(struct backend *b, const struct frames_shape *s, const uint8_
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_frames_in(cuda->compute, b->activations, s, frames, crops, y), "frames_in");
+	if (err)
+		return err;
+	return launched(launch_frames_in(cuda->compute, b->activations, s, frames, crops, y),
+	                "frames_in");
 }
 
 int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, void *y)
@@ -101,7 +117,9 @@ int cuda_mfcc_in(struct backend *b, int rows, int m, const float *x, void *y)
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : launched(launch_mfcc_in(cuda->compute, b->activations, rows, m, x, y), "mfcc_in");
+	if (err)
+		return err;
+	return launched(launch_mfcc_in(cuda->compute, b->activations, rows, m, x, y), "mfcc_in");
 }
 
 int cuda_unscale(struct backend *b, size_t n, float factor, float *g, int32_t *bad)

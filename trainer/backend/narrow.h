@@ -4,7 +4,8 @@
  * Each function widens what it reads, computes in float32, and rounds what it writes. A
  * convolution's filters are rounded before they are used, and their gradient is, as a GPU's
  * libraries do it. So this says what bf16 and fp16 mean here, as the reference does for
- * float32. It saves memory; it costs time. */
+ * float32, and trains where there is no GPU. It costs time, and its copies as floats about the
+ * memory that the smaller activations save. */
 #ifndef S3SAMPLE_BACKEND_NARROW_H
 #define S3SAMPLE_BACKEND_NARROW_H
 

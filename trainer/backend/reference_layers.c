@@ -94,7 +94,7 @@ int reference_relu_forward(struct backend *b, size_t n, const void *x_, void *y_
 	float *y = y_;
 	(void)b;
 	for (size_t i = 0; i < n; i++)
-		y[i] = x[i] > 0 ? x[i] : 0;
+		y[i] = x[i] < 0 ? 0 : x[i];
 	return 0;
 }
 

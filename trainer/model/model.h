@@ -78,7 +78,8 @@ float *model_grads(struct model *m, size_t *ret_n);
 int model_load(struct model *m, const struct model_input *in);
 
 /* Logits of the batch, and the loss (loss (batch), hit (batch): backend.h), which are copied
- * to the host. scale: of the gradient, 1 / sum of the weights that count together. */
+ * to the host. scale: of the gradient, 1 / sum of the weights that count together,
+ * times the loss scale. */
 int model_forward(struct model *m, float smoothing, float scale, float *loss, int32_t *hit);
 
 /* Gradients of scale * sum of weight * loss. After model_forward. */

@@ -39,8 +39,8 @@ float *optimizer_state(struct optimizer *o, size_t p, int i, const char **ret_na
  * to 0 (I. Loshchilov, F. Hutter, "SGDR", 2017, without restarts), or constant. */
 double optimizer_rate(const struct optimizer_config *config, uint64_t step);
 
-/* Changes the model's values by its gradients. step: of the schedule, as above; changes: how
- * often that was done before, which is less where steps were left out (scaler.h). Returns 0 or
+/* Changes the model's values by its gradients. step: of the schedule, as above; changes: the
+ * steps before it without those left out (scaler.h), for AdamW's corrections. Returns 0 or
  * -errno. */
 int optimizer_step(struct optimizer *o, uint64_t step, uint64_t changes);
 

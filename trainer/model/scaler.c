@@ -7,7 +7,7 @@
 #include "model/model.h"
 
 #define SCALE_FIRST 65536.0
-#define SCALE_MAX 0x1p24    /* beyond, 1 / batch times it might not fit float's products */
+#define SCALE_MAX 0x1p24    /* as for one that is asked for; fp16 has nothing to gain beyond */
 #define GROW_AFTER 2000     /* steps */
 #define ROW_MAX 64          /* overflows in a row: the factor is at 1 since long */
 
@@ -24,6 +24,7 @@ int scaler_new(struct backend *b, struct model *m, const struct scaler_config *c
 {
 	struct scaler *s = calloc(1, sizeof(*s));
 	void *bad;
+	int err;
 
 	if (!s)
 		return -ENOMEM;
@@ -31,9 +32,10 @@ int scaler_new(struct backend *b, struct model *m, const struct scaler_config *c
 	s->m = m;
 	s->config = *config;
 	s->state.scale = !config->used ? 1 : config->dynamic ? SCALE_FIRST : config->scale;
-	if (b->ops->alloc(b, sizeof(*s->bad), &bad)) {
+	err = b->ops->alloc(b, sizeof(*s->bad), &bad);
+	if (err) {
 		free(s);
-		return -ENOMEM;
+		return err;
 	}
 	s->bad = bad;
 	*ret = s;
@@ -65,7 +67,7 @@ static void choose(struct scaler *s, bool finite)
 		return;
 	if (!finite && now->scale > 1) {
 		now->scale /= 2;
-	} else if (now->row == GROW_AFTER) {
+	} else if (now->row >= GROW_AFTER) {
 		now->row = 0;
 		if (now->scale < SCALE_MAX)
 			now->scale *= 2;

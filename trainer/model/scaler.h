@@ -2,7 +2,8 @@
  * whose smallest number is 6e-8: P. Micikevicius et al., "Mixed precision training", ICLR 2018.
  *
  * Dynamic, with the constants of PyTorch's GradScaler: it begins at 65536, halves when a gradient
- * overflowed (that step is left out) and doubles after 2000 steps without. It never falls below 1.
+ * overflowed (that step is left out) and doubles after 2000 steps without. Unlike there, it stays
+ * between 1 and 2^24.
  * With a factor that stays, a step whose gradient overflowed is left out as well.
  *
  * Factors are powers of two, so that they round nothing. */
@@ -28,7 +29,7 @@ struct scaler_state {
 	int64_t row;            /* steps since the last overflow; negative: overflows in a row */
 };
 
-/* Returns 0 or -ENOMEM. The model must outlive it. */
+/* Returns 0 or -errno, as alloc of the backend. The model must outlive it. */
 int scaler_new(struct backend *b, struct model *m, const struct scaler_config *config,
                struct scaler **ret);
 void scaler_free(struct scaler *s);
@@ -37,7 +38,8 @@ void scaler_free(struct scaler *s);
 float scaler_scale(const struct scaler *s);
 
 /* Divides the model's gradients by it, once all ranks' are summed, and chooses the next factor.
- * *ret_finite: they may be used. Returns 0 or -errno; -ERANGE if 64 steps in a row had none. */
+ * *ret_finite: they may be used. Returns 0 or -errno; -ERANGE if that
+ * was the 64th in a row that may not. */
 int scaler_unscale(struct scaler *s, bool *ret_finite);
 
 /* A scaler that isn't dynamic keeps its own factor; one without a factor (0) begins anew. */

@@ -335,6 +335,12 @@ void report_epoch(struct report *r, const struct report_epoch *e)
 		           100 * e->hits / e->weight);
 }
 
+void report_overflow(struct report *r, uint64_t step, double loss_scale)
+{
+	write_json(r, json_pack("{s:s, s:I, s:f}", "event", "overflow", "step", (json_int_t)step,
+	                        "loss_scale", loss_scale));
+}
+
 void report_bad(struct report *r, const char *path, const char *reason)
 {
 	write_json(r, json_pack("{s:s, s:s, s:s}", "event", "bad", "path", path, "reason", reason));

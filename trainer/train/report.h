@@ -51,6 +51,8 @@ void report_time(struct report *r, double waited, double whole, size_t samples);
 void report_first_batch(struct report *r);
 
 void report_step(struct report *r, const struct report_step *s);
+/* That step's gradients overflowed. */
+void report_overflow(struct report *r, uint64_t step, double loss_scale);
 void report_epoch(struct report *r, const struct report_epoch *e);
 void report_bad(struct report *r, const char *path, const char *reason);
 

@@ -188,22 +188,17 @@ static int change_weights(struct run *r, struct why *why)
 	bool finite;
 	int err = scaler_unscale(r->scaler, &finite);
 
-	if (err == -ERANGE)
-		return why_set(why, err, "the gradients overflow in every step, now with loss_scale = %g in "
-		               "step %" PRIu64 ": a lower lr, or precision = bf16, may help", (double)scale,
-		               p->step + 1);
-	if (!err && finite)
-		err = optimizer_step(r->optimizer, p->step, p->step - p->left_out);
-	if (err)
-		return device_failed(r, err, why);
 	if (!finite) {
-		char text[32];
-
-		snprintf(text, sizeof(text), "%g", (double)scale);
-		report_event(r->report, "overflow", "loss_scale", text);
+		report_overflow(r->report, p->step + 1, scale);
 		p->left_out++;
 	}
-	return 0;
+	if (err == -ERANGE)
+		return why_set(why, err, "the gradients overflow in every step, the last time in step %" PRIu64
+		               " with loss_scale = %g: %s may help", p->step + 1, (double)scale,
+		               r->o->loss_scale > 1 ? "a smaller one" : "a lower lr, or precision = bf16,");
+	if (!err && finite)
+		err = optimizer_step(r->optimizer, p->step, p->step - p->left_out);
+	return err ? device_failed(r, err, why) : 0;
 }
 
 static int train(struct run *r, const struct batch *b, double weight, struct why *why)

@@ -78,8 +78,8 @@ static int open_cuda(struct run *r, struct why *why)
 		return why_set(why, -ENODEV, "device = cuda: there is no GPU, or no driver for it");
 	err = cuda_new(&options, &r->backend);
 	if (err == -ENOTSUP)
-		return why_set(why, err, "precision = %s: this GPU is too old for it; fp16 and float32 it can",
-		               options.reduced_precision ? "tf32" : "bf16");
+		return why_set(why, err, "precision = %s: this GPU is too old for it (A100, RTX 30 and "
+		               "later have it)", options.reduced_precision ? "tf32" : "bf16");
 	return err ? why_set(why, err, "the GPU can't be used: %s", strerror(-err)) : 0;
 }
 
@@ -167,16 +167,18 @@ static int open_data(struct run *r, struct why *why)
 
 /* ---- the model -------------------------------------------------------------------------- */
 
-/* fp16 alone needs one: bf16 reaches as far down as float32. */
+/* bf16 reaches as far down as float32, and needs none. */
 static int new_scaler(struct run *r, struct why *why)
 {
 	uint32_t scale = r->o->loss_scale;
 	const struct scaler_config config = {
-		.used = scale > 1 || (scale == 0 && r->o->precision == ARITHMETIC_FP16),
+		.used = scale > 1 || r->o->precision == ARITHMETIC_FP16,
 		.dynamic = scale == 0, .scale = (float)scale,
 	};
 
-	return scaler_new(r->backend, r->model, &config, &r->scaler) ? why_no_memory(why) : 0;
+	int err = scaler_new(r->backend, r->model, &config, &r->scaler);
+
+	return err ? why_set(why, err, "the loss scale: %s", strerror(-err)) : 0;
 }
 
 static int build_model(struct run *r, struct why *why)

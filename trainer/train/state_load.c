@@ -273,22 +273,35 @@ static bool take_sum(const struct safetensors *file, const char *key, double *re
 	return !*end;
 }
 
+/* Files from before there were loss scales have none. */
+static bool take_scaler(const struct safetensors *file, struct progress *p)
+{
+	double row = 0, scale = 0;
+	int exponent;
+
+	if (safetensors_meta(file, "left_out") &&
+	    (!take_number(file, "left_out", p->step, &p->left_out) ||
+	     !take_sum(file, "loss_scale", &scale) || !take_sum(file, "loss_scale_row", &row)))
+		return false;
+	if (scale != 0 && (!(scale >= 1 && scale <= 0x1p24) || frexp(scale, &exponent) != 0.5))
+		return false;
+	if (!(row >= -64 && row <= 0x1p53))
+		return false;
+	p->scaler = (struct scaler_state){ scale, (int64_t)row };
+	return true;
+}
+
 static int load_progress(const struct safetensors *file, struct progress *ret, struct why *why)
 {
 	struct progress p = { 0 };
 	uint64_t epoch, position;
-	double row;
 
 	if (!take_number(file, "step", INT64_MAX, &p.step) ||
-	    !take_number(file, "left_out", p.step, &p.left_out) ||
-	    !take_sum(file, "loss_scale", &p.scaler.scale) || !take_sum(file, "loss_scale_row", &row) ||
-	    !(p.scaler.scale >= 0 && p.scaler.scale <= 0x1p24) || !(fabs(row) <= 0x1p53) ||
 	    !take_number(file, "epoch", UINT32_MAX, &epoch) ||
 	    !take_number(file, "position", SIZE_MAX >> 1, &position) ||
 	    !take_sum(file, "epoch_loss", &p.loss) || !take_sum(file, "epoch_weight", &p.weight) ||
-	    !take_sum(file, "epoch_hits", &p.hits))
+	    !take_sum(file, "epoch_hits", &p.hits) || !take_scaler(file, &p))
 		return incomplete("how far it is", why);
-	p.scaler.row = (int64_t)row;
 	p.cursor = (struct plan_cursor){ .epoch = (uint32_t)epoch, .position = position };
 	*ret = p;
 	return 0;
