@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include <cublas_v2.h>
@@ -26,9 +28,16 @@ struct CUevent_st {
 	unsigned recorded, done; /* records so far, and the last one that was reached */
 };
 
+/* Memory of cudaHostAlloc. */
+struct pinned {
+	size_t size;
+	unsigned reads; /* copies from it that are queued */
+};
+
 static std::vector<cudaStream_t> streams;
+static std::map<const char *, struct pinned> pinned; /* by its start */
 static int devices = 1, device = -1, live;
-static unsigned failing, calls, tf32;
+static unsigned failing, calls, tf32, changed;
 static uint32_t random_state = 1;
 static cudaError_t last_error = cudaSuccess;
 
@@ -63,6 +72,11 @@ int fake_cuda_live(void)
 unsigned fake_cuda_tf32(void)
 {
 	return tf32;
+}
+
+unsigned fake_cuda_changed(void)
+{
+	return changed;
 }
 
 unsigned fake_cuda_random(void)
@@ -287,20 +301,47 @@ cudaError_t cudaFree(void *buffer)
 
 cudaError_t cudaHostAlloc(void **ret, size_t size, unsigned)
 {
-	return allocate(ret, size);
+	cudaError_t error = allocate(ret, size);
+
+	if (!error)
+		pinned[(const char *)*ret] = { size, 0 };
+	return error;
 }
 
 cudaError_t cudaFreeHost(void *buffer)
 {
+	auto of = pinned.find((const char *)buffer);
+
+	if (of == pinned.end() || of->second.reads != 0)
+		fake_cuda_wrong("pinned memory freed twice, or while it is read");
+	pinned.erase(of);
 	return release(buffer);
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind,
+/* The GPU reads these bytes later: what is there then has to be what is there now. */
+static void queue_upload(void *to, const void *from, size_t n, cudaStream_t stream)
+{
+	auto of = pinned.upper_bound((const char *)from);
+	auto now = std::make_shared<std::vector<char>>((const char *)from, (const char *)from + n);
+
+	if (of == pinned.begin() || (const char *)from + n > (--of)->first + of->second.size)
+		fake_cuda_wrong("an upload from memory that isn't pinned");
+	of->second.reads++;
+	fake_cuda_queue(stream, [=]() {
+		changed += memcmp(from, now->data(), n) != 0;
+		memcpy(to, from, n);
+		of->second.reads--;
+	});
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
 	cudaError_t error = enter(cudaErrorUnknown);
 
-	if (!error)
+	if (!error && kind == cudaMemcpyHostToDevice)
+		queue_upload(to, from, n, stream);
+	else if (!error)
 		fake_cuda_queue(stream, [=]() { memcpy(to, from, n); });
 	return error;
 }

@@ -2,8 +2,8 @@
  * cuBLAS, the rest by our own kernels (cuda_kernels.h).
  *
  * Work is queued on one stream and functions return before it is done, except download.
- * upload has taken what it was given when it returns, and copies it on a second stream
- * while the first one goes on computing.
+ * upload has taken what it was given when it returns, unless that was memory of host_alloc
+ * (pinned), and copies it on a second stream while the first one goes on computing.
  *
  * The same bits come out of the same inputs on the same kind of GPU with the same
  * libraries if `deterministic` is set. Otherwise cuDNN may convolve in ways that are

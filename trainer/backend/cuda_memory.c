@@ -41,7 +41,8 @@ int cuda_upload(struct backend *b, void *buffer, const void *host, size_t bytes)
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : staging_upload(&cuda->staging, cuda->compute, buffer, host, bytes);
+	return err ? err : staging_upload(&cuda->staging, cuda->compute, buffer, host, bytes,
+	                                  cuda_is_pinned(cuda, host, bytes));
 }
 
 int cuda_download(struct backend *b, void *host, const void *buffer, size_t bytes)

@@ -18,6 +18,7 @@ struct cuda {
 	cublasHandle_t cublas;
 	void *cublas_workspace;
 	struct staging staging;
+	struct pinned *pinned; /* what host_alloc gave away */
 	/* For one function at a time: on one stream they run one after the other. */
 	void *scratch;
 	size_t scratch_size;
@@ -43,6 +44,12 @@ int cuda_zero(struct backend *b, void *buffer, size_t bytes);
 int cuda_scratch(struct cuda *cuda, size_t bytes, void **ret);
 /* CUDA's device is the thread's: makes it this one. Each function of the table begins so. */
 int cuda_enter(struct cuda *cuda);
+
+/* cuda_pinned.c */
+int cuda_host_alloc(struct backend *b, size_t bytes, void **ret);
+void cuda_host_free(struct backend *b, void *host);
+/* Whether all of these bytes are memory of cuda_host_alloc. */
+bool cuda_is_pinned(const struct cuda *cuda, const void *host, size_t bytes);
 
 /* cuda_conv.c */
 int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **ret);

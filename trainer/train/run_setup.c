@@ -241,6 +241,21 @@ static int start_report(struct run *r, struct why *why)
 	return 0;
 }
 
+/* Batches lie where the device can read them by itself. */
+static int alloc_batch(void *backend, size_t bytes, void **ret)
+{
+	struct backend *b = backend;
+
+	return b->ops->host_alloc(b, bytes, ret);
+}
+
+static void free_batch(void *backend, void *memory)
+{
+	struct backend *b = backend;
+
+	b->ops->host_free(b, memory);
+}
+
 static int start_loader(struct run *r, struct why *why)
 {
 	const struct options *o = r->o;
@@ -250,6 +265,10 @@ static int start_loader(struct run *r, struct why *why)
 		.rank = dist_rank(r->dist), .ranks = dist_ranks(r->dist),
 		.readers = o->readers, .queue = o->queue,
 		.crop_h = r->crop_h, .crop_w = r->crop_w, .flip = o->flip,
+		.allocator = {
+			alloc_batch, free_batch, r->backend,
+			o->device == DEVICE_CUDA ? "pinned memory" : NULL,
+		},
 	};
 	int err = loader_new(&config, &r->loader, why);
 
@@ -289,6 +308,7 @@ void run_done(struct run *r)
 {
 	if (r->interrupt)
 		interrupt_watch(r->interrupt, NULL);
+	/* Its batches are the backend's memory. */
 	loader_free(r->loader);
 	report_free(r->report);
 	bad_free(r->bad);
