@@ -22,6 +22,7 @@ typedef std::function<bool()> entry;
 
 struct CUstream_st {
 	std::deque<entry> queue;
+	bool held;
 };
 
 struct CUevent_st {
@@ -36,10 +37,12 @@ struct pinned {
 
 static std::vector<cudaStream_t> streams;
 static std::map<const char *, struct pinned> pinned; /* by its start */
-static int devices = 1, device = -1, live;
+static int devices = 1, live;
+static thread_local int device = -1;
 static unsigned failing, calls, tf32, changed;
 static uint32_t random_state = 1;
-static cudaError_t last_error = cudaSuccess;
+static thread_local cudaError_t last_error = cudaSuccess;
+std::function<bool()> fake_cuda_yield;
 
 /* ---- control ------------------------------------------------------------------------- */
 
@@ -116,6 +119,11 @@ float fake_cuda_to_tf32(float v)
 	return v;
 }
 
+int fake_cuda_device(void)
+{
+	return device;
+}
+
 static cudaError_t failed(cudaError_t error)
 {
 	last_error = error;
@@ -151,7 +159,7 @@ static void run_until(cudaStream_t stream, const std::function<bool()> &reached)
 			moved = step(streams[(i + fake_cuda_random()) % streams.size()]);
 		for (size_t i = 0; i < streams.size() && !moved; i++)
 			moved = step(streams[i]);
-		if (!moved)
+		if (!moved && !(fake_cuda_yield && fake_cuda_yield()))
 			fake_cuda_wrong("streams wait for each other");
 	}
 }
@@ -162,15 +170,27 @@ static void by_chance(void)
 		step(streams[fake_cuda_random() % streams.size()]);
 }
 
-void fake_cuda_queue(cudaStream_t stream, std::function<void()> work)
+void fake_cuda_queue_until(cudaStream_t stream, std::function<bool()> work)
 {
 	if (!stream)
 		fake_cuda_wrong("the default stream");
-	stream->queue.push_back([work]() {
+	if (stream->held)
+		fake_cuda_wrong("work queued before what has to come first");
+	stream->queue.push_back(work);
+	by_chance();
+}
+
+void fake_cuda_queue(cudaStream_t stream, std::function<void()> work)
+{
+	fake_cuda_queue_until(stream, [work]() {
 		work();
 		return true;
 	});
-	by_chance();
+}
+
+void fake_cuda_hold(cudaStream_t stream, bool held)
+{
+	stream->held = held;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *ret, unsigned flags)
@@ -212,13 +232,31 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 	return enter(cudaErrorUnknown);
 }
 
+/* Not done yet: others may have to run for it. */
+static cudaError_t not_ready(void)
+{
+	if (fake_cuda_yield)
+		fake_cuda_yield();
+	return failed(cudaErrorNotReady);
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+	cudaError_t error = enter(cudaErrorUnknown);
+
+	if (error)
+		return error;
+	by_chance();
+	return stream->queue.empty() ? cudaSuccess : not_ready();
+}
+
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
 	unsigned number = event->recorded;
 	cudaError_t error = enter(cudaErrorUnknown);
 
 	if (!error)
-		stream->queue.push_back([=]() { return event->done >= number; });
+		fake_cuda_queue_until(stream, [=]() { return event->done >= number; });
 	return error;
 }
 
@@ -259,7 +297,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
 	if (error)
 		return error;
 	by_chance();
-	return event->done >= event->recorded ? cudaSuccess : failed(cudaErrorNotReady);
+	return event->done >= event->recorded ? cudaSuccess : not_ready();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
@@ -277,7 +315,8 @@ static cudaError_t allocate(void **ret, size_t size)
 	if (error)
 		return error;
 	*ret = aligned_alloc(256, (size + 255) / 256 * 256);
-	memset(*ret, 0xa5, size);
+	/* Of large ones the beginning: time goes by for the rest. */
+	memset(*ret, 0xa5, std::min(size, (size_t)1 << 20));
 	live++;
 	return cudaSuccess;
 }
@@ -373,8 +412,11 @@ cudaError_t cudaSetDevice(int number)
 	return cudaSuccess;
 }
 
-cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *ret, int)
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *ret, int number)
 {
+	if (fake_cuda_fails())
+		return failed(cudaErrorUnknown);
+	memset(&ret->uuid, 'a' + number, sizeof(ret->uuid));
 	snprintf(ret->name, sizeof(ret->name), "Fake GPU");
 	ret->major = 9;
 	ret->minor = 0;

@@ -12,6 +12,7 @@
 #define S3SAMPLE_BACKEND_CUDA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct backend;
 
@@ -23,6 +24,11 @@ struct cuda_options {
 
 /* How many devices there are; 0 also where there is no driver. */
 int cuda_devices(void);
+
+#define CUDA_UUID 16 /* bytes */
+
+/* The name that a device has in all processes and on all machines. Returns 0 or -EIO. */
+int cuda_uuid(int device, uint8_t ret[CUDA_UUID]);
 
 /* Returns 0, -ENODEV (no such device), -ENOMEM or -EIO. Free with backend_free. */
 int cuda_new(const struct cuda_options *options, struct backend **ret);

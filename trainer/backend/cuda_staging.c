@@ -71,7 +71,7 @@ static int add(struct staging_ring *r, bool direct)
 }
 
 /* Makes the next piece one that is free. */
-static int get(struct staging_ring *r, bool direct)
+static int get(struct cuda *cuda, struct staging_ring *r, bool direct)
 {
 	cudaError_t state = r->n > 0 ? cudaEventQuery(r->piece[r->next].used) : cudaErrorNotReady;
 	int err;
@@ -86,19 +86,20 @@ static int get(struct staging_ring *r, bool direct)
 		if (err != -ENOMEM || r->n == 0)
 			return err;
 	}
-	return cuda_error(cudaEventSynchronize(r->piece[r->next].used), "staging");
+	return cuda_wait_event(cuda, r->piece[r->next].used, "staging");
 }
 
 /* from: pinned. */
-static int send(struct staging *s, cudaStream_t compute, struct staging_piece *p, void *buffer,
-                const void *from, size_t bytes)
+static int send(struct cuda *cuda, struct staging_piece *p, void *buffer, const void *from,
+                size_t bytes)
 {
+	cudaStream_t copy = cuda->staging.copy, compute = cuda->compute;
 	int err;
 
-	err = cuda_error(cudaMemcpyAsync(p->device, from, bytes, cudaMemcpyHostToDevice, s->copy),
+	err = cuda_error(cudaMemcpyAsync(p->device, from, bytes, cudaMemcpyHostToDevice, copy),
 	                 "upload");
 	if (!err)
-		err = cuda_error(cudaEventRecord(p->copied, s->copy), "event");
+		err = cuda_error(cudaEventRecord(p->copied, copy), "event");
 	if (!err)
 		err = cuda_error(cudaStreamWaitEvent(compute, p->copied, 0), "event");
 	if (!err)
@@ -107,10 +108,9 @@ static int send(struct staging *s, cudaStream_t compute, struct staging_piece *p
 	return err ? err : cuda_error(cudaEventRecord(p->used, compute), "event");
 }
 
-int staging_upload(struct staging *s, cudaStream_t compute, void *buffer, const void *host,
-                   size_t bytes, bool pinned)
+int staging_upload(struct cuda *cuda, void *buffer, const void *host, size_t bytes, bool pinned)
 {
-	struct staging_ring *r = pinned ? &s->direct : &s->plain;
+	struct staging_ring *r = pinned ? &cuda->staging.direct : &cuda->staging.plain;
 	int err;
 
 	for (size_t at = 0; at < bytes; at += STAGING_PIECE) {
@@ -118,14 +118,14 @@ int staging_upload(struct staging *s, cudaStream_t compute, void *buffer, const 
 		const uint8_t *from = (const uint8_t *)host + at;
 		struct staging_piece *p;
 
-		err = get(r, pinned);
+		err = get(cuda, r, pinned);
 		if (err)
 			return err;
 		p = &r->piece[r->next];
 		r->next = (r->next + 1) % r->n;
 		if (!pinned)
 			from = memcpy(p->pinned, from, len);
-		err = send(s, compute, p, (uint8_t *)buffer + at, from, len);
+		err = send(cuda, p, (uint8_t *)buffer + at, from, len);
 		if (err)
 			return err;
 	}

@@ -22,6 +22,8 @@
 #define STAGING_PIECE ((size_t)4 << 20) /* bytes */
 #define STAGING_PIECES_MAX 64           /* a batch of 256 MiB on its way */
 
+struct cuda;
+
 struct staging_piece {
 	void *pinned;       /* NULL for what comes from pinned memory */
 	void *device;
@@ -45,9 +47,9 @@ int staging_init(struct staging *s);
 /* Takes zeros and half-built ones. Nothing may be on its way. */
 void staging_done(struct staging *s);
 
-/* Queues the copy of host's bytes to buffer behind the work on compute. host is free when it
- * returns; if all of it is pinned, when compute has come there. */
-int staging_upload(struct staging *s, cudaStream_t compute, void *buffer, const void *host,
-                   size_t bytes, bool pinned);
+/* Queues the copy of host's bytes to buffer behind the work on cuda's compute stream. host is free when it
+ * returns; if all of it is pinned, when that stream has come there. May
+ * wait for it, as cuda_wait does. */
+int staging_upload(struct cuda *cuda, void *buffer, const void *host, size_t bytes, bool pinned);
 
 #endif
