@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "model/optimizer.h"
+#include "train/reduce.h"
 
 struct buf;
 struct why;
@@ -19,6 +20,7 @@ struct options {
 	enum options_action action;
 	char *data, *out, *config;
 	enum device device;
+	enum reduce reduce;
 	uint32_t precision;             /* only float32 so far */
 	uint32_t threads;               /* 0: all CPUs */
 	enum modality modality;

@@ -14,6 +14,7 @@
 #define AT(field) offsetof(struct options, field)
 
 _Static_assert(sizeof(enum device) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
+_Static_assert(sizeof(enum reduce) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum modality) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum optimizer_kind) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum schedule) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
@@ -24,6 +25,7 @@ static const char *const devices[] = { "cpu", "cuda", NULL };
 #else
 static const char *const devices[] = { "cpu", NULL };
 #endif
+static const char *const reduces[] = { "auto", "nccl", "mpi", NULL };
 static const char *const precisions[] = { "float32", NULL };
 static const char *const precisions_later[] = { "bf16", "fp16", NULL };
 static const char *const modalities[] = { "av", "video", "audio", NULL };
@@ -69,6 +71,8 @@ static const struct key keys[] = {
 	  .accepts = "cpu; this program was built without CUDA",
 #endif
 	},
+	{ .name = "reduce", .kind = KEY_CHOICE, .where = BOTH, .offset = AT(reduce),
+	  .choices = reduces },
 	{ .name = "precision", .kind = KEY_CHOICE, .where = FIXED, .offset = AT(precision),
 	  .choices = precisions,
 	  .later = precisions_later },

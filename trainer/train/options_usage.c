@@ -34,6 +34,7 @@ const char *options_usage(void)
 	       "\n"
 	       "Running:\n"
 	       "  --device NAME           cpu (cpu)\n"
+	       "  --reduce NAME           how ranks add up: auto, nccl (within GPUs) or mpi (auto)\n"
 	       "  --threads N             of the CPU, or auto (auto)\n"
 	       "  --deterministic         the same bits each time; the CPU always does\n"
 	       "  --checkpoint-every N    steps, or epoch (epoch)\n"
