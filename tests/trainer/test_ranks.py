@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 from lib.programs import WITH_CUDA
-from lib.runs import ENV, checkpoint, command, events, same_bits, start, train, wait_for_step
+from lib.runs import ENV, checkpoint, command, events, refused, same_bits, start, train, wait_for_step
 from lib.small import samples_of
 from safetensors.numpy import load_file
 
@@ -127,6 +127,8 @@ if WITH_CUDA:
     # Collected only where contrib/check found a GPU.
     CUDA = ["--device", "cuda"]
     GPUS = len(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.splitlines())
+    WITH_NCCL = "built without NCCL" not in \
+        refused("--data", "x", *CUDA, "--reduce", "nccl", "--deterministic")
     # Ranks that all see the first GPU only.
     ONE_GPU = dict(CUDA_VISIBLE_DEVICES="0")
 
@@ -145,25 +147,25 @@ if WITH_CUDA:
         assert "reduce = mpi\n" in environment(out)
         same_within_rounding(out, one_gpu)
 
-    def test_ranks_that_share_a_gpu_do_without_nccl_and_say_so(small, tmp_path):
-        options = [*EPOCHS, *CUDA, "--batch", 4]
-        told = train_ranks(2, small, tmp_path / "a", *options, "--reduce", "nccl", env=ONE_GPU, status=1)
-        assert "reduce = nccl: ranks 0 and 1 share a GPU, which NCCL doesn't allow" in told
-        told = train_ranks(2, small, tmp_path / "b", *options, env=ONE_GPU)
-        assert "through the host's memory (ranks 0 and 1 share a GPU" in told
-
     def test_ranks_on_a_gpu_give_the_same_bits_each_time(small, tmp_path):
         for name in "ab":
             train_ranks(2, small, tmp_path / name, *EPOCHS, *CUDA, "--batch", 4, "--deterministic")
             assert "reduce = mpi\n" in environment(tmp_path / name)
         assert same_bits(tmp_path / "a", tmp_path / "b")
 
-    def test_nccl_gives_no_promise_of_order(small, tmp_path):
-        # Before MPI is started: mpirun passes on the status of usage errors.
-        told = train_ranks(2, small, tmp_path / "out", *CUDA, "--reduce", "nccl", "--deterministic", status=2)
-        assert "NCCL doesn't promise the order of a sum" in told
+    if WITH_NCCL:
+        def test_ranks_that_share_a_gpu_do_without_nccl_and_say_so(small, tmp_path):
+            options = [*EPOCHS, *CUDA, "--batch", 4]
+            told = train_ranks(2, small, tmp_path / "a", *options, "--reduce", "nccl", env=ONE_GPU, status=1)
+            assert "reduce = nccl: ranks 0 and 1 share a GPU, which NCCL doesn't allow" in told
+            told = train_ranks(2, small, tmp_path / "b", *options, env=ONE_GPU)
+            assert "through the host's memory (ranks 0 and 1 share a GPU" in told
 
-    if GPUS > 1:
+        def test_nccl_promises_no_order(tmp_path):
+            assert "NCCL doesn't promise the order of a sum" in \
+                refused("--data", "x", *CUDA, "--reduce", "nccl", "--deterministic")
+
+    if WITH_NCCL and GPUS > 1:
         def test_gpus_add_up_by_nccl_what_one_computes(small, one_gpu, tmp_path):
             out = tmp_path / "out"
             told = train_ranks(2, small, out, *EPOCHS, *CUDA, "--batch", 4)
