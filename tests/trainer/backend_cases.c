@@ -98,6 +98,60 @@ static void uploads_keep_their_place_among_the_functions(void **state)
 	b->ops->release(b, in);
 	free(host);
 }
+
+/* The same out of memory that the device reads by itself, whole and in parts, beside plain
+ * memory; what was downloaded since may be changed. */
+static void uploads_from_the_backends_own_host_memory_keep_their_place_too(void **state)
+{
+	enum { ROUNDS = 12, SLOTS = 3, N = 1500007 };
+	struct backend *b = world.backend[FIRST];
+	const struct sgd_step copy = { 0, 0, 0 };
+	float plain[16], *host[SLOTS], *back = malloc(N * sizeof(*back));
+	void *in, *weights, *out;
+
+	(void)state;
+	assert_non_null(back);
+	assert_int_equal(b->ops->alloc(b, N * sizeof(*back), &in), 0);
+	assert_int_equal(b->ops->alloc(b, N * sizeof(*back), &weights), 0);
+	assert_int_equal(b->ops->alloc(b, N * sizeof(*back), &out), 0);
+	for (int s = 0; s < SLOTS; s++) {
+		void *memory;
+
+		assert_int_equal(b->ops->host_alloc(b, N * sizeof(*back), &memory), 0);
+		host[s] = memory;
+		for (int i = 0; i < N; i++)
+			assert_true(host[s][i] == 0);
+	}
+	for (int r = 0; r < ROUNDS; r++) {
+		float *from = host[r % SLOTS];
+
+		for (int i = 0; i < N; i++)
+			from[i] = (float)(r * 1000 + i % 1000);
+		for (int i = 0; i < (int)COUNT(plain); i++)
+			plain[i] = (float)-r;
+		assert_int_equal(b->ops->upload(b, in, from, N * sizeof(*back)), 0);
+		assert_int_equal(b->ops->sgd(b, &copy, N, in, weights, out), 0);
+		assert_int_equal(b->ops->upload(b, in, from + 1, (N - 1) * sizeof(*back)), 0);
+		assert_int_equal(b->ops->upload(b, in, plain, sizeof(plain)), 0);
+		memset(plain, 0, sizeof(plain));
+		assert_int_equal(b->ops->download(b, back, out, N * sizeof(*back)), 0);
+		for (int i = 0; i < N; i++)
+			if (back[i] != (float)(r * 1000 + i % 1000))
+				fail_msg("round %d, value %d is %g", r, i, (double)back[i]);
+	}
+	assert_int_equal(b->ops->download(b, back, in, (N - 1) * sizeof(*back)), 0);
+	for (int i = 0; i < N - 1; i++)
+		if (back[i] != (i < (int)COUNT(plain) ? 1 - ROUNDS : (ROUNDS - 1) * 1000 + (i + 1) % 1000))
+			fail_msg("value %d is %g", i, (double)back[i]);
+	for (int s = 0; s < SLOTS; s++)
+		b->ops->host_free(b, host[s]);
+	b->ops->host_free(b, NULL);
+	b->ops->release(b, in);
+	b->ops->release(b, weights);
+	b->ops->release(b, out);
+	free(back);
+}
+
 /* ---- all of them --------------------------------------------------------------------- */
 
 int backend_cases_run(const char *name, const struct backend_cases *c)
@@ -106,6 +160,7 @@ int backend_cases_run(const char *name, const struct backend_cases *c)
 		cmocka_unit_test(what_is_uploaded_comes_back),
 		cmocka_unit_test(new_and_zeroed_buffers_are_zero),
 		cmocka_unit_test(uploads_keep_their_place_among_the_functions),
+		cmocka_unit_test(uploads_from_the_backends_own_host_memory_keep_their_place_too),
 	};
 	struct backend *reference;
 	int failed;

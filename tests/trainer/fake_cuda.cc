@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include <cublas_v2.h>
@@ -20,17 +22,27 @@ typedef std::function<bool()> entry;
 
 struct CUstream_st {
 	std::deque<entry> queue;
+	bool held;
 };
 
 struct CUevent_st {
 	unsigned recorded, done; /* records so far, and the last one that was reached */
 };
 
+/* Memory of cudaHostAlloc. */
+struct pinned {
+	size_t size;
+	unsigned reads; /* copies from it that are queued */
+};
+
 static std::vector<cudaStream_t> streams;
-static int devices = 1, capability = 9, device = -1, live;
-static unsigned failing, calls, tf32;
+static std::map<const char *, struct pinned> pinned; /* by its start */
+static int devices = 1, capability = 9, live;
+static thread_local int device = -1;
+static unsigned failing, calls, tf32, changed;
 static uint32_t random_state = 1;
-static cudaError_t last_error = cudaSuccess;
+static thread_local cudaError_t last_error = cudaSuccess;
+std::function<bool()> fake_cuda_yield;
 
 /* ---- control ------------------------------------------------------------------------- */
 
@@ -70,6 +82,11 @@ unsigned fake_cuda_tf32(void)
 	return tf32;
 }
 
+unsigned fake_cuda_changed(void)
+{
+	return changed;
+}
+
 unsigned fake_cuda_random(void)
 {
 	random_state = random_state * 1664525u + 1013904223u;
@@ -107,6 +124,11 @@ float fake_cuda_to_tf32(float v)
 	return v;
 }
 
+int fake_cuda_device(void)
+{
+	return device;
+}
+
 static cudaError_t failed(cudaError_t error)
 {
 	last_error = error;
@@ -142,7 +164,7 @@ static void run_until(cudaStream_t stream, const std::function<bool()> &reached)
 			moved = step(streams[(i + fake_cuda_random()) % streams.size()]);
 		for (size_t i = 0; i < streams.size() && !moved; i++)
 			moved = step(streams[i]);
-		if (!moved)
+		if (!moved && !(fake_cuda_yield && fake_cuda_yield()))
 			fake_cuda_wrong("streams wait for each other");
 	}
 }
@@ -153,15 +175,27 @@ static void by_chance(void)
 		step(streams[fake_cuda_random() % streams.size()]);
 }
 
-void fake_cuda_queue(cudaStream_t stream, std::function<void()> work)
+void fake_cuda_queue_until(cudaStream_t stream, std::function<bool()> work)
 {
 	if (!stream)
 		fake_cuda_wrong("the default stream");
-	stream->queue.push_back([work]() {
+	if (stream->held)
+		fake_cuda_wrong("work queued before what has to come first");
+	stream->queue.push_back(work);
+	by_chance();
+}
+
+void fake_cuda_queue(cudaStream_t stream, std::function<void()> work)
+{
+	fake_cuda_queue_until(stream, [work]() {
 		work();
 		return true;
 	});
-	by_chance();
+}
+
+void fake_cuda_hold(cudaStream_t stream, bool held)
+{
+	stream->held = held;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *ret, unsigned flags)
@@ -203,13 +237,31 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 	return enter(cudaErrorUnknown);
 }
 
+/* Not done yet: others may have to run for it. */
+static cudaError_t not_ready(void)
+{
+	if (fake_cuda_yield)
+		fake_cuda_yield();
+	return failed(cudaErrorNotReady);
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+	cudaError_t error = enter(cudaErrorUnknown);
+
+	if (error)
+		return error;
+	by_chance();
+	return stream->queue.empty() ? cudaSuccess : not_ready();
+}
+
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
 {
 	unsigned number = event->recorded;
 	cudaError_t error = enter(cudaErrorUnknown);
 
 	if (!error)
-		stream->queue.push_back([=]() { return event->done >= number; });
+		fake_cuda_queue_until(stream, [=]() { return event->done >= number; });
 	return error;
 }
 
@@ -250,7 +302,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
 	if (error)
 		return error;
 	by_chance();
-	return event->done >= event->recorded ? cudaSuccess : failed(cudaErrorNotReady);
+	return event->done >= event->recorded ? cudaSuccess : not_ready();
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
@@ -268,7 +320,8 @@ static cudaError_t allocate(void **ret, size_t size)
 	if (error)
 		return error;
 	*ret = aligned_alloc(256, (size + 255) / 256 * 256);
-	memset(*ret, 0xa5, size);
+	/* Of large ones the beginning: time goes by for the rest. */
+	memset(*ret, 0xa5, std::min(size, (size_t)1 << 20));
 	live++;
 	return cudaSuccess;
 }
@@ -292,20 +345,47 @@ cudaError_t cudaFree(void *buffer)
 
 cudaError_t cudaHostAlloc(void **ret, size_t size, unsigned)
 {
-	return allocate(ret, size);
+	cudaError_t error = allocate(ret, size);
+
+	if (!error)
+		pinned[(const char *)*ret] = { size, 0 };
+	return error;
 }
 
 cudaError_t cudaFreeHost(void *buffer)
 {
+	auto of = pinned.find((const char *)buffer);
+
+	if (of == pinned.end() || of->second.reads != 0)
+		fake_cuda_wrong("pinned memory freed twice, or while it is read");
+	pinned.erase(of);
 	return release(buffer);
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind,
+/* The GPU reads these bytes later: what is there then has to be what is there now. */
+static void queue_upload(void *to, const void *from, size_t n, cudaStream_t stream)
+{
+	auto of = pinned.upper_bound((const char *)from);
+	auto now = std::make_shared<std::vector<char>>((const char *)from, (const char *)from + n);
+
+	if (of == pinned.begin() || (const char *)from + n > (--of)->first + of->second.size)
+		fake_cuda_wrong("an upload from memory that isn't pinned");
+	of->second.reads++;
+	fake_cuda_queue(stream, [=]() {
+		changed += memcmp(from, now->data(), n) != 0;
+		memcpy(to, from, n);
+		of->second.reads--;
+	});
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
 	cudaError_t error = enter(cudaErrorUnknown);
 
-	if (!error)
+	if (!error && kind == cudaMemcpyHostToDevice)
+		queue_upload(to, from, n, stream);
+	else if (!error)
 		fake_cuda_queue(stream, [=]() { memcpy(to, from, n); });
 	return error;
 }
@@ -337,8 +417,11 @@ cudaError_t cudaSetDevice(int number)
 	return cudaSuccess;
 }
 
-cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *ret, int)
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *ret, int number)
 {
+	if (fake_cuda_fails())
+		return failed(cudaErrorUnknown);
+	memset(&ret->uuid, 'a' + number, sizeof(ret->uuid));
 	snprintf(ret->name, sizeof(ret->name), "Fake GPU");
 	ret->major = capability;
 	ret->minor = 0;

@@ -31,6 +31,9 @@ unsigned fake_cuda_calls(void);
 /* Buffers, streams, events, handles and descriptors not freed yet. */
 int fake_cuda_live(void);
 
+/* Copies from pinned memory so far that found other bytes there than when they were asked for. */
+unsigned fake_cuda_changed(void);
+
 /* Products that rounded to TF32 so far. */
 unsigned fake_cuda_tf32(void);
 

@@ -9,6 +9,18 @@
 /* Queues work on a stream. */
 void fake_cuda_queue(cudaStream_t stream, std::function<void()> work);
 
+/* The same; it says whether it is done, or has to be asked again. */
+void fake_cuda_queue_until(cudaStream_t stream, std::function<bool()> work);
+
+/* While it is held, nothing may be queued: something else has to come first. */
+void fake_cuda_hold(cudaStream_t stream, bool held);
+
+/* Lets another thread run that plays a rank, for who has to wait; false if there is none. */
+extern std::function<bool()> fake_cuda_yield;
+
+/* The device of this thread. */
+int fake_cuda_device(void);
+
 /* True if this call is the one that has to fail. */
 bool fake_cuda_fails(void);
 

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda.h"
+#include "backend/cuda_priv.h"
 #include "base/buf.h"
 #include "backend_cases.h"
 #include "cuda_on_cpu_control.h"
@@ -62,7 +63,7 @@ static int some_work(const struct cuda_options *options)
 	const float host[N] = { 1, 2, 3, 4 };
 	float back[N];
 	struct backend *b;
-	void *buffer = NULL;
+	void *buffer = NULL, *pinned = NULL;
 	float *at;
 	struct conv *conv = NULL;
 	int err = cuda_new(options, &b);
@@ -73,6 +74,10 @@ static int some_work(const struct cuda_options *options)
 	at = buffer;
 	if (!err)
 		err = b->ops->upload(b, buffer, host, sizeof(host));
+	if (!err)
+		err = b->ops->host_alloc(b, 2 * sizeof(host), &pinned);
+	if (!err)
+		err = b->ops->upload(b, at + 8 * N, pinned, 2 * sizeof(host));
 	if (!err)
 		err = b->ops->conv_new(b, &shape, &conv);
 	if (!err)
@@ -96,6 +101,7 @@ static int some_work(const struct cuda_options *options)
 	if (!err)
 		assert_memory_equal(host, back, sizeof(host));
 	b->ops->conv_free(b, conv);
+	b->ops->host_free(b, pinned);
 	b->ops->release(b, buffer);
 	backend_free(b);
 	return err;
@@ -134,6 +140,76 @@ static void every_failure_is_returned_and_leaves_nothing(void **state)
 	fail_each_call((struct cuda_options){ .activations = PRECISION_BF16 });
 }
 
+enum { BIG = (9 << 20) + 5 }; /* bytes: some pieces */
+
+/* Uploads from pinned memory, and changes it at once, or after a download of something else. */
+static unsigned changed_too_early(unsigned seed, bool waits)
+{
+	const struct cuda_options options = { 0 };
+	unsigned before = fake_cuda_changed();
+	struct backend *b;
+	void *buffer, *host;
+	uint8_t byte;
+
+	fake_cuda_seed(seed);
+	assert_int_equal(cuda_new(&options, &b), 0);
+	assert_int_equal(b->ops->alloc(b, BIG, &buffer), 0);
+	assert_int_equal(b->ops->host_alloc(b, BIG, &host), 0);
+	assert_int_equal(b->ops->upload(b, buffer, host, BIG), 0);
+	if (waits)
+		assert_int_equal(b->ops->download(b, &byte, buffer, 1), 0);
+	memset(host, 1, BIG);
+	/* What is on its way then is let through first. */
+	b->ops->host_free(b, host);
+	b->ops->release(b, buffer);
+	backend_free(b);
+	assert_int_equal(fake_cuda_live(), 0);
+	return fake_cuda_changed() - before;
+}
+
+static void pinned_memory_is_read_until_the_next_download(void **state)
+{
+	unsigned early = 0;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 20; seed++) {
+		assert_int_equal(changed_too_early(seed, true), 0);
+		early += changed_too_early(seed, false);
+	}
+	/* A test that would see it. */
+	assert_true(early > 0);
+}
+
+/* Memory that only begins in pinned memory goes the way of all other. */
+static void only_what_is_pinned_as_a_whole_is_read_directly(void **state)
+{
+	const struct cuda_options options = { 0 };
+	struct cuda *cuda;
+	struct backend *b;
+	void *host[2];
+	uint8_t *at;
+
+	(void)state;
+	assert_int_equal(cuda_new(&options, &b), 0);
+	cuda = cuda_of(b);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(b->ops->host_alloc(b, 100, &host[i]), 0);
+	for (int i = 0; i < 2; i++) {
+		at = host[i];
+		assert_true(cuda_is_pinned(cuda, at, 100));
+		assert_true(cuda_is_pinned(cuda, at + 99, 1));
+		assert_false(cuda_is_pinned(cuda, at, 101));
+		assert_false(cuda_is_pinned(cuda, at + 50, 51));
+		assert_false(cuda_is_pinned(cuda, at - 1, 2));
+		assert_false(cuda_is_pinned(cuda, at + 100, 0));
+	}
+	b->ops->host_free(b, host[0]);
+	assert_false(cuda_is_pinned(cuda, host[0], 1));
+	assert_true(cuda_is_pinned(cuda, host[1], 1));
+	b->ops->host_free(b, host[1]);
+	backend_free(b);
+}
+
 static void products_are_rounded_only_if_that_was_asked_for(void **state)
 {
 	struct cuda_options options = { .deterministic = true };
@@ -169,14 +245,16 @@ static int compare(const char *name, bool deterministic, enum precision precisio
 	const struct cuda_options options = { .deterministic = deterministic,
 	                                      .activations = precision };
 	struct backend_cases cases = { .repeats = deterministic, .second_run = cuda_on_cpu_backwards };
+	unsigned changed;
 	int failed;
 
 	fake_cuda_seed(seed);
+	changed = fake_cuda_changed();
 	if (cuda_new(&options, &cases.tested))
 		return 1;
 	failed = backend_cases_run(name, &cases);
 	backend_free(cases.tested);
-	return failed + (fake_cuda_live() != 0);
+	return failed + (fake_cuda_live() != 0) + (fake_cuda_changed() != changed);
 }
 
 int main(void)
@@ -185,6 +263,8 @@ int main(void)
 		cmocka_unit_test(no_such_device_is_said),
 		cmocka_unit_test(describe_names_what_a_result_depends_on),
 		cmocka_unit_test(every_failure_is_returned_and_leaves_nothing),
+		cmocka_unit_test(pinned_memory_is_read_until_the_next_download),
+		cmocka_unit_test(only_what_is_pinned_as_a_whole_is_read_directly),
 		cmocka_unit_test(products_are_rounded_only_if_that_was_asked_for),
 		cmocka_unit_test(bf16_and_tf32_need_a_gpu_that_has_them),
 	};

@@ -22,6 +22,8 @@ from safetensors.numpy import load_file, save_file
     (["--data", "x", "--max-bad", "2"], "max_bad = 2: must be a share of the samples"),
     (["--data", "x", "--optimizer", "lion"], "optimizer = lion: must be sgd or adamw"),
     (["--data", "x", "--device", "tpu"], "device = tpu: must be cpu"),
+    (["--data", "x", "--reduce", "nccl"], "reduce = nccl: NCCL adds up within GPUs: device = cuda"),
+    (["--data", "x", "--reduce", "sum"], "reduce = sum: must be auto, nccl or mpi"),
     (["--data", "x", "--resume", "--overwrite"], "--resume and --overwrite exclude each other"),
     (["--data", "x", "--config", "/nowhere.ini"], "/nowhere.ini: No such file"),
 ])

@@ -305,6 +305,87 @@ static void an_interrupt_reaches_who_waits(void **state)
 	loader_free(l);
 }
 
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* Of the batches: how much there is, and which allocation fails. */
+struct store {
+	size_t bytes;
+	int live, left, err;
+};
+
+static int store_alloc(void *context, size_t bytes, void **ret)
+{
+	struct store *s = context;
+
+	if (s->left-- == 0)
+		return s->err;
+	*ret = calloc(1, bytes);
+	assert_non_null(*ret);
+	s->bytes += bytes;
+	s->live++;
+	return 0;
+}
+
+static void store_free(void *context, void *memory)
+{
+	struct store *s = context;
+
+	assert_non_null(memory);
+	free(memory);
+	s->live--;
+}
+
+static void batches_lie_where_they_are_asked_to(void **state)
+{
+	struct store store = { .left = -1 };
+	struct loader_config config = config_of(4, 3, 5), own = config;
+	char *expected = run(&config), *text;
+
+	(void)state;
+	own.allocator = (struct loader_allocator){ store_alloc, store_free, &store, "far memory" };
+	text = run(&own);
+	assert_string_equal(text, expected);
+	assert_int_equal(store.bytes, loader_memory(&config));
+	assert_int_equal(store.live, 0);
+	free(text);
+	free(expected);
+}
+
+static void memory_that_is_refused_is_told(void **state)
+{
+	struct store store = { 0 };
+	struct loader_config config = config_of(2, 3, 5);
+	struct loader *l;
+
+	(void)state;
+	config.allocator = (struct loader_allocator){ store_alloc, store_free, &store, "far memory" };
+	/* frames and MFCC of three batches */
+	for (int i = 0; i < 6; i++) {
+		store = (struct store){ .left = i, .err = i % 2 ? -EIO : -ENOMEM };
+		assert_int_equal(loader_new(&config, &l, &why), store.err);
+		assert_int_equal(store.live, 0);
+		assert_says(why.text, i % 2 ? "there is no far memory for batches: Input/output error" :
+		            "out of memory: 3 batches need 0 MiB of far memory; a smaller batch or queue "
+		            "needs less");
+	}
+}
+
+/* The one that the consumer still has is freed as well. */
+static void a_batch_that_was_not_given_back_is_freed(void **state)
+{
+	struct store store = { .left = -1 };
+	struct loader_config config = config_of(2, 3, 5);
+	struct loader *l;
+	struct batch *b;
+
+	(void)state;
+	config.allocator = (struct loader_allocator){ store_alloc, store_free, &store, "far memory" };
+	assert_int_equal(loader_new(&config, &l, &why), 0);
+	assert_int_equal(loader_next(l, &b, &why), 0);
+	loader_free(l);
+	assert_int_equal(store.live, 0);
+}
+
 static void memory_is_bounded_by_queue_and_batch(void **state)
 {
 	const struct loader_config config = config_of(4, 3, 5);
@@ -396,6 +477,9 @@ int main(void)
 		CASE(bad_samples_are_left_out_and_named),
 		CASE(what_concerns_all_files_ends_the_run),
 		CASE(an_interrupt_reaches_who_waits),
+		CASE(batches_lie_where_they_are_asked_to),
+		CASE(memory_that_is_refused_is_told),
+		CASE(a_batch_that_was_not_given_back_is_freed),
 		CASE(memory_is_bounded_by_queue_and_batch),
 		CASE(headers_are_read_strictly),
 	};

@@ -101,7 +101,21 @@ static int list_samples(struct why *why)
 	return err;
 }
 
-static int start_loader(struct why *why)
+static int alloc_batch(void *context, size_t bytes, void **ret)
+{
+	struct backend *b = context;
+
+	return b->ops->host_alloc(b, bytes, ret);
+}
+
+static void free_batch(void *context, void *memory)
+{
+	struct backend *b = context;
+
+	b->ops->host_free(b, memory);
+}
+
+static int start_loader_in(const struct loader_allocator *allocator, struct why *why)
 {
 	const struct samples_config how = { 0 };
 	struct loader_config c = { .folder = folder, .spec = spec, .ranks = 1, .readers = 2, .queue = 2,
@@ -115,11 +129,31 @@ static int start_loader(struct why *why)
 	assert_int_equal(samples_load(folder, &how, &s, why), 0);
 	countdown = kept;
 	c.samples = s;
+	c.allocator = *allocator;
 	c.plan = (struct plan){ s->n_train, 0, 2, 1 };
 	err = loader_new(&c, &l, why);
 	if (!err)
 		loader_free(l);
 	samples_free(s);
+	return err;
+}
+
+static int start_loader(struct why *why)
+{
+	return start_loader_in(&(struct loader_allocator){ 0 }, why);
+}
+
+/* Its batches in memory of a backend. */
+static int start_loader_for_a_backend(struct why *why)
+{
+	struct backend *b;
+	int err = reference_new(&b);
+
+	if (err)
+		return why_no_memory(why);
+	err = start_loader_in(&(struct loader_allocator){ alloc_batch, free_batch, b, "pinned memory" },
+	                      why);
+	backend_free(b);
 	return err;
 }
 
@@ -239,6 +273,7 @@ static void the_loader_tells_it(void **state)
 {
 	(void)state;
 	expect_each_failure_told(start_loader);
+	expect_each_failure_told(start_loader_for_a_backend);
 }
 
 static void the_model_and_its_checkpoint_tell_it(void **state)

@@ -7,7 +7,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from lib.runs import ENV, checkpoint, command, events, same_bits, start, train, wait_for_step
+from lib.programs import WITH_CUDA
+from lib.runs import ENV, checkpoint, command, events, refused, same_bits, start, train, wait_for_step
 from lib.small import make_small, samples_of
 from safetensors.numpy import load_file
 
@@ -22,9 +23,9 @@ def mpirun(ranks, data, out, *options):
             *command(data, out, *options)]
 
 
-def train_ranks(ranks, data, out, *options, status=0):
+def train_ranks(ranks, data, out, *options, status=0, env=None):
     # With leaks looked for, MPI's own would be found.
-    env = dict(MPI_ENV, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+    env = dict(MPI_ENV, **(env or {}), ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
     run = subprocess.run(mpirun(ranks, data, out, *options), capture_output=True, text=True,
                          timeout=300, env=env)
     assert run.returncode == status, (run.returncode, run.stderr)
@@ -73,6 +74,13 @@ def test_1_x_64_is_2_x_32_is_4_x_16(tmp_path, optimizer):
         same_within_rounding(tmp_path / str(ranks), tmp_path / "1")
 
 
+def test_how_ranks_add_up_is_part_of_the_environment(small, tmp_path):
+    for name, options in (("a", []), ("b", ["--reduce", "mpi"])):
+        train_ranks(2, small, tmp_path / name, *EPOCHS, "--batch", 4, *options)
+        assert "reduce = mpi\n" in events(tmp_path / name, "environment")[0]["environment"]
+    assert same_bits(tmp_path / "a", tmp_path / "b")
+
+
 def test_four_ranks_give_the_same_bits_each_time(small, tmp_path):
     for name in "ab":
         train_ranks(4, small, tmp_path / name, *EPOCHS, "--batch", 2)
@@ -106,6 +114,13 @@ def test_a_rank_that_cannot_start_ends_all(own, tmp_path):
     assert "data: No such file or directory" in told
 
 
+def test_what_rank_0_alone_sees_ends_all(small, tmp_path):
+    (tmp_path / "out").mkdir()
+    checkpoint(tmp_path / "out").write_bytes(b"")
+    told = train_ranks(2, small, tmp_path / "out", *EPOCHS, status=1)
+    assert "is there already" in told
+
+
 def test_a_rank_that_is_killed_ends_all_and_leaves_a_checkpoint(small, tmp_path):
     out = tmp_path / "out"
     options = ["--epochs", 10**6, "--threads", 1, "--batch", 4, "--checkpoint-every", 2]
@@ -122,3 +137,69 @@ def test_a_rank_that_is_killed_ends_all_and_leaves_a_checkpoint(small, tmp_path)
     assert all(np.isfinite(a).all() for a in arrays.values())
     train_ranks(2, small, out, *options[2:], "--epochs", 10**6, "--resume", "--max-bad", "0%",
                 "--lr", "0.02", status=1)  # it is read; only the rate is another
+
+
+if WITH_CUDA:
+    # Collected only where contrib/check found a GPU.
+    CUDA = ["--device", "cuda"]
+    GPUS = len(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.splitlines())
+    WITH_NCCL = "built without NCCL" not in \
+        refused("--data", "x", *CUDA, "--reduce", "nccl", "--deterministic")
+    # Ranks that all see the first GPU only.
+    ONE_GPU = dict(CUDA_VISIBLE_DEVICES="0")
+
+    @pytest.fixture(scope="module")
+    def one_gpu(small, tmp_path_factory):
+        out = tmp_path_factory.mktemp("one_gpu") / "out"
+        train(small, out, *EPOCHS, *CUDA, "--batch", 8)
+        return out
+
+    def environment(out):
+        return events(out, "environment")[0]["environment"]
+
+    def test_ranks_that_share_a_gpu_compute_what_one_computes(small, one_gpu, tmp_path):
+        out = tmp_path / "out"
+        train_ranks(2, small, out, *EPOCHS, *CUDA, "--batch", 4, "--reduce", "mpi", env=ONE_GPU)
+        assert "reduce = mpi\n" in environment(out)
+        same_within_rounding(out, one_gpu)
+
+    def test_ranks_on_a_gpu_give_the_same_bits_each_time(small, tmp_path):
+        for name in "ab":
+            train_ranks(2, small, tmp_path / name, *EPOCHS, *CUDA, "--batch", 4, "--deterministic")
+            assert "reduce = mpi\n" in environment(tmp_path / name)
+        assert same_bits(tmp_path / "a", tmp_path / "b")
+
+    if WITH_NCCL:
+        def test_ranks_that_share_a_gpu_do_without_nccl_and_say_so(small, tmp_path):
+            options = [*EPOCHS, *CUDA, "--batch", 4]
+            told = train_ranks(2, small, tmp_path / "a", *options, "--reduce", "nccl", env=ONE_GPU, status=1)
+            assert "reduce = nccl: ranks 0 and 1 share a GPU, which NCCL doesn't allow" in told
+            told = train_ranks(2, small, tmp_path / "b", *options, env=ONE_GPU)
+            assert "through the host's memory (ranks 0 and 1 share a GPU" in told
+
+        def test_nccl_promises_no_order(tmp_path):
+            assert "NCCL doesn't promise the order of a sum" in \
+                refused("--data", "x", *CUDA, "--reduce", "nccl", "--deterministic")
+
+    if WITH_NCCL and GPUS > 1:
+        def test_gpus_add_up_by_nccl_what_one_computes(small, one_gpu, tmp_path):
+            out = tmp_path / "out"
+            told = train_ranks(2, small, out, *EPOCHS, *CUDA, "--batch", 4)
+            assert "gradients of 2 ranks are added up by NCCL" in told
+            assert "reduce = nccl\n" in environment(out) and "\nnccl = 2." in "\n" + environment(out)
+            same_within_rounding(out, one_gpu)
+            told = train_ranks(2, small, out, *EPOCHS, *CUDA, "--batch", 4, "--reduce", "mpi", "--resume",
+                               status=1)
+            assert "another environment" in told
+
+        def test_a_rank_on_a_gpu_that_is_killed_ends_all(small, tmp_path):
+            out = tmp_path / "out"
+            run = subprocess.Popen(mpirun(2, small, out, "--epochs", 10**6, "--batch", 4, *CUDA),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=MPI_ENV,
+                                   start_new_session=True)
+            wait_for_step(run, 6)
+            ranks = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True)
+            os.kill(int(ranks.stdout.split()[1]), signal.SIGKILL)
+            _, told = run.communicate(timeout=60)
+            assert run.returncode != 0
+            assert all(np.isfinite(a).all() for a in load_file(checkpoint(out)).values())

@@ -93,9 +93,17 @@ struct backend_ops {
 	/* bytes > 0; zeroed. */
 	int (*alloc)(struct backend *b, size_t bytes, void **ret);
 	void (*release)(struct backend *b, void *buffer);
+	/* host is free when it returns, unless it lies in memory of host_alloc. */
 	int (*upload)(struct backend *b, void *buffer, const void *host, size_t bytes);
 	int (*download)(struct backend *b, void *host, const void *buffer, size_t bytes);
 	int (*zero)(struct backend *b, void *buffer, size_t bytes);
+
+	/* Memory of the host that the device reads by itself: bytes > 0; zeroed. Everybody may read
+	 * and write it, but what was uploaded from it may be read until a download has returned that
+	 * began after the upload: until then it may be uploaded again, and not be changed. host_free
+	 * waits; NULL is allowed. All of it has to be freed before the backend. */
+	int (*host_alloc)(struct backend *b, size_t bytes, void **ret);
+	void (*host_free)(struct backend *b, void *host);
 
 	int (*conv_new)(struct backend *b, const struct conv_shape *s, struct conv **ret);
 	void (*conv_free)(struct backend *b, struct conv *c);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/cuda_kernels.h"
 #include "backend/cuda_priv.h"
@@ -18,7 +19,8 @@ static void free_cuda(struct backend *b)
 
 	cuda_enter(cuda);
 	if (cuda->compute)
-		cuda_error(cudaStreamSynchronize(cuda->compute), "end");
+		cuda_wait(cuda, "end");
+	cuda_nccl_leave(cuda);
 	/* Where upload failed in the middle, something may be left there. */
 	if (cuda->staging.copy)
 		cuda_error(cudaStreamSynchronize(cuda->staging.copy), "end");
@@ -56,6 +58,7 @@ static void describe(struct backend *b, struct buf *out)
 	buf_printf(out, "cuda = %d.%d\n", runtime / 1000, runtime % 1000 / 10);
 	buf_printf(out, "cudnn = %d.%d.%d\n", dnn / 10000, dnn / 100 % 100, dnn % 100);
 	buf_printf(out, "cublas = %d.%d.%d\n", blas / 10000, blas / 100 % 100, blas % 100);
+	cuda_nccl_describe(cuda, out);
 	buf_printf(out, "deterministic = %s\n", cuda->options.deterministic ? "yes" : "no");
 	buf_printf(out, "precision = %s\n", precision_name(cuda));
 }
@@ -69,6 +72,8 @@ static const struct backend_ops ops = {
 	.upload = cuda_upload,
 	.download = cuda_download,
 	.zero = cuda_zero,
+	.host_alloc = cuda_host_alloc,
+	.host_free = cuda_host_free,
 	.conv_new = cuda_conv_new,
 	.conv_free = cuda_conv_free,
 	.conv_forward = cuda_conv_forward,
@@ -149,6 +154,16 @@ int cuda_devices(void)
 	int n = 0;
 
 	return cuda_error(cudaGetDeviceCount(&n), "devices") ? 0 : n;
+}
+
+int cuda_uuid(int device, uint8_t ret[CUDA_UUID])
+{
+	struct cudaDeviceProp gpu = { 0 };
+	int err = cuda_error(cudaGetDeviceProperties(&gpu, device), "properties");
+
+	if (!err)
+		memcpy(ret, &gpu.uuid, CUDA_UUID);
+	return err;
 }
 
 int cuda_new(const struct cuda_options *options, struct backend **ret)

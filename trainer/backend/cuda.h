@@ -2,8 +2,8 @@
  * cuBLAS, the rest by our own kernels (cuda_kernels.h).
  *
  * Work is queued on one stream and functions return before it is done, except download.
- * upload has taken what it was given when it returns, and copies it on a second stream
- * while the first one goes on computing.
+ * upload has taken what it was given when it returns, unless that was memory of host_alloc
+ * (pinned), and copies it on a second stream while the first one goes on computing.
  *
  * The same bits come out of the same inputs on the same kind of GPU with the same
  * libraries if `deterministic` is set. Otherwise cuDNN may convolve in ways that are
@@ -12,6 +12,7 @@
 #define S3SAMPLE_BACKEND_CUDA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "backend/backend.h"
 
@@ -24,6 +25,11 @@ struct cuda_options {
 
 /* How many devices there are; 0 also where there is no driver. */
 int cuda_devices(void);
+
+#define CUDA_UUID 16 /* bytes */
+
+/* The name that a device has in all processes and on all machines. Returns 0 or -EIO. */
+int cuda_uuid(int device, uint8_t ret[CUDA_UUID]);
 
 /* Returns 0, -ENODEV (no such device), -ENOTSUP (one that has no TF32 or bf16: before compute
  * capability 8.0), -ENOMEM or -EIO. Free with backend_free. */

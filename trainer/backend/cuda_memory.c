@@ -2,7 +2,9 @@
 
 int cuda_enter(struct cuda *cuda)
 {
-	return cuda_error(cudaSetDevice(cuda->options.device), "device");
+	int err = cuda_error(cudaSetDevice(cuda->options.device), "device");
+
+	return err ? err : cuda->lost;
 }
 
 int cuda_alloc(struct backend *b, size_t bytes, void **ret)
@@ -32,7 +34,7 @@ void cuda_release(struct backend *b, void *buffer)
 	if (!buffer)
 		return;
 	cuda_enter(cuda);
-	cuda_error(cudaStreamSynchronize(cuda->compute), "release");
+	cuda_wait(cuda, "release");
 	cuda_error(cudaFree(buffer), "release");
 }
 
@@ -41,7 +43,7 @@ int cuda_upload(struct backend *b, void *buffer, const void *host, size_t bytes)
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
-	return err ? err : staging_upload(&cuda->staging, cuda->compute, buffer, host, bytes);
+	return err ? err : staging_upload(cuda, buffer, host, bytes, cuda_is_pinned(cuda, host, bytes));
 }
 
 int cuda_download(struct backend *b, void *host, const void *buffer, size_t bytes)
@@ -52,7 +54,7 @@ int cuda_download(struct backend *b, void *host, const void *buffer, size_t byte
 	if (!err)
 		err = cuda_error(cudaMemcpyAsync(host, buffer, bytes, cudaMemcpyDeviceToHost,
 		                                 cuda->compute), "download");
-	return err ? err : cuda_error(cudaStreamSynchronize(cuda->compute), "download");
+	return err ? err : cuda_wait(cuda, "download");
 }
 
 int cuda_zero(struct backend *b, void *buffer, size_t bytes)

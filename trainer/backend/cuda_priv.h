@@ -17,7 +17,10 @@ struct cuda {
 	cudnnHandle_t cudnn;
 	cublasHandle_t cublas;
 	void *cublas_workspace;
+	struct ncclComm *nccl; /* NULL if it hasn't joined, or lost the others */
+	int lost;              /* -errno of that, or 0 */
 	struct staging staging;
+	struct pinned *pinned; /* what host_alloc gave away */
 	/* For one function at a time: on one stream they run one after the other. */
 	void *scratch;
 	size_t scratch_size;
@@ -41,8 +44,46 @@ int cuda_download(struct backend *b, void *host, const void *buffer, size_t byte
 int cuda_zero(struct backend *b, void *buffer, size_t bytes);
 /* At least this many bytes, aligned to 256; what was there before is lost. */
 int cuda_scratch(struct cuda *cuda, size_t bytes, void **ret);
-/* CUDA's device is the thread's: makes it this one. Each function of the table begins so. */
+/* CUDA's device is the thread's: makes it this one. Each function of the table begins so. Fails
+ * where another rank was lost, too. */
 int cuda_enter(struct cuda *cuda);
+
+/* cuda_wait.c: until the compute stream is empty, or an event of it was reached; or until another
+ * rank is gone. what: for the log. */
+int cuda_wait(struct cuda *cuda, const char *what);
+int cuda_wait_event(struct cuda *cuda, cudaEvent_t event, const char *what);
+
+/* cuda_nccl.c, besides cuda_nccl.h */
+#ifdef HAVE_NCCL
+/* 0, or -errno if another rank is gone; what the GPU waited for then ends. */
+int cuda_nccl_check(struct cuda *cuda);
+/* The end of it. Nothing may be queued. */
+void cuda_nccl_leave(struct cuda *cuda);
+/* A line with the version, if it has joined. */
+void cuda_nccl_describe(struct cuda *cuda, struct buf *out);
+#else
+static inline int cuda_nccl_check(struct cuda *cuda)
+{
+	return cuda->lost;
+}
+
+static inline void cuda_nccl_leave(struct cuda *cuda)
+{
+	(void)cuda;
+}
+
+static inline void cuda_nccl_describe(struct cuda *cuda, struct buf *out)
+{
+	(void)cuda;
+	(void)out;
+}
+#endif
+
+/* cuda_pinned.c */
+int cuda_host_alloc(struct backend *b, size_t bytes, void **ret);
+void cuda_host_free(struct backend *b, void *host);
+/* Whether all of these bytes are memory of cuda_host_alloc. */
+bool cuda_is_pinned(const struct cuda *cuda, const void *host, size_t bytes);
 
 /* cuda_conv.c */
 int cuda_conv_new(struct backend *b, const struct conv_shape *s, struct conv **ret);

@@ -23,20 +23,28 @@ static void piece_done(struct staging_piece *p)
 		cuda_error(cudaFreeHost(p->pinned), "free pinned");
 }
 
+static void ring_done(struct staging_ring *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		piece_done(&r->piece[i]);
+}
+
 void staging_done(struct staging *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		piece_done(&s->piece[i]);
+	ring_done(&s->plain);
+	ring_done(&s->direct);
 	if (s->copy)
 		cuda_error(cudaStreamDestroy(s->copy), "copy stream");
 }
 
-static int piece_init(struct staging_piece *p)
+static int piece_init(struct staging_piece *p, bool direct)
 {
-	int err;
+	int err = 0;
 
 	*p = (struct staging_piece){ 0 };
-	err = cuda_error(cudaHostAlloc(&p->pinned, STAGING_PIECE, cudaHostAllocDefault), "pinned");
+	if (!direct)
+		err = cuda_error(cudaHostAlloc(&p->pinned, STAGING_PIECE, cudaHostAllocDefault),
+		                 "pinned");
 	if (!err)
 		err = cuda_error(cudaMalloc(&p->device, STAGING_PIECE), "staging");
 	if (!err)
@@ -49,47 +57,49 @@ static int piece_init(struct staging_piece *p)
 }
 
 /* One more piece, as the next one. */
-static int add(struct staging *s)
+static int add(struct staging_ring *r, bool direct)
 {
 	struct staging_piece p;
-	int err = piece_init(&p);
+	int err = piece_init(&p, direct);
 
 	if (err)
 		return err;
-	memmove(&s->piece[s->next + 1], &s->piece[s->next], (s->n - s->next) * sizeof(p));
-	s->piece[s->next] = p;
-	s->n++;
+	memmove(&r->piece[r->next + 1], &r->piece[r->next], (r->n - r->next) * sizeof(p));
+	r->piece[r->next] = p;
+	r->n++;
 	return 0;
 }
 
 /* Makes the next piece one that is free. */
-static int get(struct staging *s)
+static int get(struct cuda *cuda, struct staging_ring *r, bool direct)
 {
-	cudaError_t state = s->n > 0 ? cudaEventQuery(s->piece[s->next].used) : cudaErrorNotReady;
+	cudaError_t state = r->n > 0 ? cudaEventQuery(r->piece[r->next].used) : cudaErrorNotReady;
 	int err;
 
 	if (state != cudaErrorNotReady)
 		return cuda_error(state, "staging");
 	/* CUDA remembers that as if it were an error of the next launch. */
 	(void)cudaGetLastError();
-	if (s->n < STAGING_PIECES_MAX) {
-		err = add(s);
+	if (r->n < STAGING_PIECES_MAX) {
+		err = add(r, direct);
 		/* Too little memory for more is no failure as long as there is one. */
-		if (err != -ENOMEM || s->n == 0)
+		if (err != -ENOMEM || r->n == 0)
 			return err;
 	}
-	return cuda_error(cudaEventSynchronize(s->piece[s->next].used), "staging");
+	return cuda_wait_event(cuda, r->piece[r->next].used, "staging");
 }
 
-static int send(struct staging *s, cudaStream_t compute, struct staging_piece *p, void *buffer,
+/* from: pinned. */
+static int send(struct cuda *cuda, struct staging_piece *p, void *buffer, const void *from,
                 size_t bytes)
 {
+	cudaStream_t copy = cuda->staging.copy, compute = cuda->compute;
 	int err;
 
-	err = cuda_error(cudaMemcpyAsync(p->device, p->pinned, bytes, cudaMemcpyHostToDevice, s->copy),
+	err = cuda_error(cudaMemcpyAsync(p->device, from, bytes, cudaMemcpyHostToDevice, copy),
 	                 "upload");
 	if (!err)
-		err = cuda_error(cudaEventRecord(p->copied, s->copy), "event");
+		err = cuda_error(cudaEventRecord(p->copied, copy), "event");
 	if (!err)
 		err = cuda_error(cudaStreamWaitEvent(compute, p->copied, 0), "event");
 	if (!err)
@@ -98,22 +108,24 @@ static int send(struct staging *s, cudaStream_t compute, struct staging_piece *p
 	return err ? err : cuda_error(cudaEventRecord(p->used, compute), "event");
 }
 
-int staging_upload(struct staging *s, cudaStream_t compute, void *buffer, const void *host,
-                   size_t bytes)
+int staging_upload(struct cuda *cuda, void *buffer, const void *host, size_t bytes, bool pinned)
 {
+	struct staging_ring *r = pinned ? &cuda->staging.direct : &cuda->staging.plain;
 	int err;
 
 	for (size_t at = 0; at < bytes; at += STAGING_PIECE) {
 		size_t len = bytes - at < STAGING_PIECE ? bytes - at : STAGING_PIECE;
+		const uint8_t *from = (const uint8_t *)host + at;
 		struct staging_piece *p;
 
-		err = get(s);
+		err = get(cuda, r, pinned);
 		if (err)
 			return err;
-		p = &s->piece[s->next];
-		s->next = (s->next + 1) % s->n;
-		memcpy(p->pinned, (const uint8_t *)host + at, len);
-		err = send(s, compute, p, (uint8_t *)buffer + at, len);
+		p = &r->piece[r->next];
+		r->next = (r->next + 1) % r->n;
+		if (!pinned)
+			from = memcpy(p->pinned, from, len);
+		err = send(cuda, p, (uint8_t *)buffer + at, from, len);
 		if (err)
 			return err;
 	}

@@ -272,7 +272,7 @@ void loader_free(struct loader *l)
 	for (unsigned i = 0; i < l->n_threads; i++)
 		pthread_join(l->thread[i], NULL);
 	for (unsigned i = 0; i < l->config.queue && l->slot; i++) {
-		batch_done(&l->slot[i].batch);
+		batch_done(&l->slot[i].batch, &l->config);
 		free(l->slot[i].folder);
 	}
 	pthread_mutex_destroy(&l->lock);
@@ -300,6 +300,18 @@ static int allocate(struct loader *l)
 	return err;
 }
 
+static int no_room(const struct loader_config *config, int err, struct why *why)
+{
+	const char *kind = config->allocator.kind;
+
+	if (err != -ENOMEM)
+		return why_set(why, err, "there is no %s for batches: %s", kind ? kind : "memory",
+		               strerror(-err));
+	return why_set(why, err, "out of memory: %u batches need %zu MiB%s%s; a smaller batch or queue "
+	               "needs less", config->queue, loader_memory(config) >> 20, kind ? " of " : "",
+	               kind ? kind : "");
+}
+
 int loader_new(const struct loader_config *config, struct loader **ret, struct why *why)
 {
 	struct loader *l = calloc(1, sizeof(*l));
@@ -315,8 +327,7 @@ int loader_new(const struct loader_config *config, struct loader **ret, struct w
 	pthread_cond_init(&l->ready, NULL);
 	err = allocate(l);
 	if (err)
-		why_set(why, err, "out of memory: %u batches need %zu MiB; a smaller batch or queue needs less",
-		        config->queue, loader_memory(config) >> 20);
+		no_room(config, err, why);
 	if (!err) {
 		err = start_threads(l);
 		if (err)

@@ -21,6 +21,15 @@ struct loader;
 struct samples;
 struct why;
 
+/* Where the frames and MFCC of batches lie, if not in plain memory. alloc: bytes > 0; 0, -ENOMEM
+ * or another -errno. Called by whoever calls loader_new and loader_free, and in them. */
+struct loader_allocator {
+	int (*alloc)(void *context, size_t bytes, void **ret);
+	void (*free)(void *context, void *memory);
+	void *context;
+	const char *kind;       /* of memory, for a sentence: "pinned memory" */
+};
+
 struct loader_config {
 	const char *folder;     /* {epoch} and {seed} are replaced */
 	const struct samples *samples; /* must outlive the loader */
@@ -33,6 +42,7 @@ struct loader_config {
 	unsigned queue;         /* batches, from 2 */
 	int crop_h, crop_w;     /* what is seen of spec's h, w; ignored without video */
 	bool flip;
+	struct loader_allocator allocator; /* zeros: malloc */
 };
 
 /* A sample that had to be left out. */
@@ -61,7 +71,8 @@ struct batch {
 /* Starts reading at once. Returns 0 or -errno with why. */
 int loader_new(const struct loader_config *config, struct loader **ret, struct why *why);
 
-/* Waits for readers in the middle of a file. NULL is allowed. */
+/* Waits for readers in the middle of a file, and frees all batches, the one that was not given
+ * back too. NULL is allowed. */
 void loader_free(struct loader *l);
 
 /* The next batch, to be given back before the next call. One thread calls. Returns 0; 1

@@ -1,20 +1,46 @@
 #include "data/loader_batch.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/samples.h"
 
+/* For `places` things of this size. */
+static int alloc(const struct loader_config *config, size_t places, size_t size, void **ret)
+{
+	const struct loader_allocator *a = &config->allocator;
+
+	if (a->alloc)
+		return size > SIZE_MAX / places ? -ENOMEM : a->alloc(a->context, places * size, ret);
+	*ret = calloc(places, size);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static void release(const struct loader_config *config, void *memory)
+{
+	if (config->allocator.free && memory)
+		config->allocator.free(config->allocator.context, memory);
+	else
+		free(memory);
+}
+
 int batch_init(struct batch *b, const struct loader_config *config)
 {
-	size_t frames = clip_frames_bytes(&config->spec), mfcc = clip_mfcc_floats(&config->spec);
+	void *frames = NULL, *mfcc = NULL;
+	int err = 0;
 
 	b->places = config->plan.batch / config->ranks;
-	if (config->spec.video && !(b->frames = calloc(b->places, frames)))
-		return -ENOMEM;
-	if (config->spec.audio && !(b->mfcc = calloc(b->places, mfcc * sizeof(*b->mfcc))))
-		return -ENOMEM;
+	if (config->spec.video)
+		err = alloc(config, b->places, clip_frames_bytes(&config->spec), &frames);
+	b->frames = frames;
+	if (!err && config->spec.audio)
+		err = alloc(config, b->places, clip_mfcc_floats(&config->spec) * sizeof(*b->mfcc),
+		            &mfcc);
+	b->mfcc = mfcc;
+	if (err)
+		return err;
 	b->labels = calloc(b->places, sizeof(*b->labels));
 	b->weights = calloc(b->places, sizeof(*b->weights));
 	b->crops = calloc(b->places, sizeof(*b->crops));
@@ -30,11 +56,11 @@ static void forget_bad(struct batch *b)
 	b->n_bad = 0;
 }
 
-void batch_done(struct batch *b)
+void batch_done(struct batch *b, const struct loader_config *config)
 {
 	forget_bad(b);
-	free(b->frames);
-	free(b->mfcc);
+	release(config, b->frames);
+	release(config, b->mfcc);
 	free(b->labels);
 	free(b->weights);
 	free(b->crops);

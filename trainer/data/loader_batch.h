@@ -4,9 +4,9 @@
 
 #include "data/loader.h"
 
-/* Returns 0 or -ENOMEM; batch_done takes half-built ones, and zeros. */
+/* Returns 0, -ENOMEM or what the allocator returned; batch_done takes half-built ones, and zeros. */
 int batch_init(struct batch *b, const struct loader_config *config);
-void batch_done(struct batch *b);
+void batch_done(struct batch *b, const struct loader_config *config);
 
 /* Empties it: no bad samples, the places from n on zero. */
 void batch_reset(struct batch *b, const struct loader_config *config, size_t n);

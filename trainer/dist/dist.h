@@ -1,4 +1,4 @@
-/* dist.h - the ranks of a job: who we are among how many, and sums over all.
+/* dist.h - the ranks of a job: who we are among how many, sums over all, and bytes for all.
  *
  * Sums are made in the order of the ranks, whatever arrives first: they are the same bits on
  * every rank and in every run. Calls have to be made by all ranks in the same order. One
@@ -22,8 +22,17 @@ void dist_abort(struct dist *d, int status);
 unsigned dist_rank(const struct dist *d);
 unsigned dist_ranks(const struct dist *d);
 
+/* Our number among the ranks on this machine, from 0: which of its devices is ours. */
+unsigned dist_local_rank(const struct dist *d);
+
 /* Replaces each value by its sum over all ranks. Returns 0 or -errno. */
 int dist_sum_floats(struct dist *d, float *values, size_t n);
 int dist_sum_doubles(struct dist *d, double *values, size_t n);
+
+/* Everybody gets rank 0's bytes. Returns 0 or -errno. */
+int dist_broadcast(struct dist *d, void *bytes, size_t n);
+
+/* Everybody gets the bytes of all, (ranks, n) in all. Returns 0 or -errno. */
+int dist_gather(struct dist *d, const void *bytes, size_t n, void *all);
 
 #endif

@@ -14,6 +14,7 @@
 
 struct dist {
 	int rank, ranks;        /* of 1: MPI was never started */
+	int local;              /* among those on this machine */
 };
 
 /* Set by mpirun and srun. Without a launcher MPI would start a daemon of its own for one rank. */
@@ -41,6 +42,19 @@ static int mpi_error(int code, const char *what)
 	return -EIO;
 }
 
+static int find_local_rank(struct dist *d)
+{
+	MPI_Comm machine;
+	int err = mpi_error(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL,
+	                                        &machine), "split");
+
+	if (err)
+		return err;
+	err = mpi_error(MPI_Comm_rank(machine, &d->local), "local rank");
+	MPI_Comm_free(&machine);
+	return err;
+}
+
 int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
 {
 	struct dist *d = malloc(sizeof(*d));
@@ -48,7 +62,7 @@ int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
 
 	if (!d)
 		return why_no_memory(why);
-	*d = (struct dist){ 0, 1 };
+	*d = (struct dist){ 0, 1, 0 };
 	if (launched()) {
 		err = mpi_error(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level), "init");
 		if (!err)
@@ -57,6 +71,8 @@ int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
 			err = mpi_error(MPI_Comm_rank(MPI_COMM_WORLD, &d->rank), "rank");
 		if (!err)
 			err = mpi_error(MPI_Comm_size(MPI_COMM_WORLD, &d->ranks), "size");
+		if (!err)
+			err = find_local_rank(d);
 	}
 	if (err) {
 		free(d);
@@ -91,6 +107,11 @@ unsigned dist_rank(const struct dist *d)
 unsigned dist_ranks(const struct dist *d)
 {
 	return (unsigned)d->ranks;
+}
+
+unsigned dist_local_rank(const struct dist *d)
+{
+	return (unsigned)d->local;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -196,4 +217,27 @@ int dist_sum_doubles(struct dist *d, double *values, size_t n)
 	}
 	free(all);
 	return err;
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+int dist_broadcast(struct dist *d, void *bytes, size_t n)
+{
+	if (d->ranks == 1)
+		return 0;
+	if (n > INT_MAX)
+		return -EOVERFLOW;
+	return mpi_error(MPI_Bcast(bytes, (int)n, MPI_BYTE, 0, MPI_COMM_WORLD), "broadcast");
+}
+
+int dist_gather(struct dist *d, const void *bytes, size_t n, void *all)
+{
+	if (d->ranks == 1) {
+		memcpy(all, bytes, n);
+		return 0;
+	}
+	if (n > INT_MAX)
+		return -EOVERFLOW;
+	return mpi_error(MPI_Allgather(bytes, (int)n, MPI_BYTE, all, (int)n, MPI_BYTE, MPI_COMM_WORLD),
+	                 "gather");
 }

@@ -149,13 +149,34 @@ static int read_line(int argc, char *argv[], struct options *o, const char *only
 	return 0;
 }
 
+/* What can be said before the ranks and their GPUs are known. */
+static int check_reduce(const struct options *o, struct why *why)
+{
+#ifdef HAVE_NCCL
+	const bool built = true;
+#else
+	const bool built = false;
+#endif
+
+	if (o->reduce != REDUCE_NCCL)
+		return 0;
+	if (o->device != DEVICE_CUDA)
+		return why_set(why, -EINVAL, "reduce = nccl: NCCL adds up within GPUs: device = cuda");
+	if (!built)
+		return why_set(why, -EINVAL, "reduce = nccl: this program was built without NCCL");
+	if (o->deterministic)
+		return why_set(why, -EINVAL, "reduce = nccl: NCCL doesn't promise the order of a sum, which "
+		               "deterministic asks for; reduce = mpi does");
+	return 0;
+}
+
 static int check(const struct options *o, struct why *why)
 {
 	if (!o->data)
 		return why_set(why, -EINVAL, "--data is missing: the folder with the samples; try --help");
 	if (o->resume && o->overwrite)
 		return why_set(why, -EINVAL, "--resume and --overwrite exclude each other");
-	return 0;
+	return check_reduce(o, why);
 }
 
 int options_parse(int argc, char *argv[], struct options *ret, struct why *why)

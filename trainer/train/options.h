@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "model/optimizer.h"
+#include "train/reduce.h"
 
 struct buf;
 struct why;
@@ -22,6 +23,7 @@ struct options {
 	enum device device;
 	enum arithmetic precision;
 	uint32_t loss_scale;            /* a power of two; 0: auto */
+	enum reduce reduce;
 	uint32_t threads;               /* 0: all CPUs */
 	enum modality modality;
 	uint32_t epochs, batch;         /* batch: of one rank */

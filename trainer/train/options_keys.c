@@ -15,6 +15,7 @@
 
 _Static_assert(sizeof(enum arithmetic) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum device) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
+_Static_assert(sizeof(enum reduce) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum modality) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum optimizer_kind) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
 _Static_assert(sizeof(enum schedule) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
@@ -27,6 +28,7 @@ static const char *const devices[] = { "cpu", NULL };
 #endif
 /* in the order of enum arithmetic */
 static const char *const precisions[] = { "float32", "tf32", "bf16", "fp16", NULL };
+static const char *const reduces[] = { "auto", "nccl", "mpi", NULL };
 static const char *const modalities[] = { "av", "video", "audio", NULL };
 static const char *const optimizers[] = { "sgd", "adamw", NULL };
 static const char *const schedules[] = { "cosine", "constant", NULL };
@@ -91,6 +93,8 @@ static const struct key keys[] = {
 	  .accepts = "cpu; this program was built without CUDA",
 #endif
 	},
+	{ .name = "reduce", .kind = KEY_CHOICE, .where = BOTH, .offset = AT(reduce),
+	  .choices = reduces },
 	{ .name = "precision", .kind = KEY_CHOICE, .where = FIXED, .offset = AT(precision),
 	  .choices = precisions },
 	{ .name = "loss_scale", .kind = KEY_CUSTOM, .where = FIXED, .offset = 0,

@@ -36,6 +36,7 @@ const char *options_usage(void)
 	       "  --device NAME           cpu (cpu)\n"
 	       "  --precision NAME        float32, tf32 (GPUs only), bf16 or fp16 (float32)\n"
 	       "  --loss-scale N          a power of two, or auto (auto)\n"
+	       "  --reduce NAME           how ranks add up: auto, nccl (within GPUs) or mpi (auto)\n"
 	       "  --threads N             of the CPU, or auto (auto)\n"
 	       "  --deterministic         the same bits each time; the CPU always does\n"
 	       "  --checkpoint-every N    steps, or epoch (epoch)\n"

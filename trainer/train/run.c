@@ -152,28 +152,6 @@ static int forward(struct run *r, const struct batch *b, double weight, double s
 	                                 r->loss, r->hit);
 }
 
-/* Gradients of all ranks added up, through the host's memory. */
-static int sum_grads(struct run *r)
-{
-	const struct backend_ops *ops = r->backend->ops;
-	size_t n;
-	float *grads = model_grads(r->model, &n), *host;
-	int err;
-
-	if (dist_ranks(r->dist) == 1)
-		return 0;
-	host = malloc(n * sizeof(*host));
-	if (!host)
-		return -ENOMEM;
-	err = ops->download(r->backend, host, grads, n * sizeof(*host));
-	if (!err)
-		err = dist_sum_floats(r->dist, host, n);
-	if (!err)
-		err = ops->upload(r->backend, grads, host, n * sizeof(*host));
-	free(host);
-	return err;
-}
-
 static int device_failed(struct run *r, int err, struct why *why)
 {
 	r->alone = true;
@@ -218,7 +196,7 @@ static int train(struct run *r, const struct batch *b, double weight, struct why
 		if (!err)
 			err = model_backward(r->model);
 		if (!err)
-			err = sum_grads(r);
+			err = run_sum_grads(r);
 		if (err)
 			return device_failed(r, err, why);
 		err = change_weights(r, why);
@@ -410,7 +388,8 @@ int run_train(const struct options *o, struct dist *d, struct why *why)
 	enum next how = NEXT_FAILED;
 	int status = 1;
 
-	if (agree(&r, run_setup(&r, why), why))
+	/* Twice, as ranks talk to each other in the second part. */
+	if (agree(&r, run_open_device(&r, why), why) || agree(&r, run_setup(&r, why), why))
 		goto done;
 	/* There is always something to resume from, and a disk that can't be written is told now. */
 	if (!r.resumed && run_save(&r, why))

@@ -62,20 +62,23 @@ static enum precision activations(const struct options *o)
 
 #ifdef HAVE_CUDA
 
+int run_gpu(const struct run *r)
+{
+	return (int)(dist_local_rank(r->dist) % (unsigned)cuda_devices());
+}
+
 static int open_cuda(struct run *r, struct why *why)
 {
-	const struct cuda_options options = {
+	struct cuda_options options = {
 		.deterministic = r->o->deterministic,
 		.reduced_precision = r->o->precision == ARITHMETIC_TF32,
 		.activations = activations(r->o),
 	};
 	int err;
 
-	/* Gradients go through MPI on the host; each rank would need a GPU of its own. */
-	if (dist_ranks(r->dist) > 1)
-		return why_set(why, -EINVAL, "device = cuda with several ranks is not supported yet");
 	if (cuda_devices() == 0)
 		return why_set(why, -ENODEV, "device = cuda: there is no GPU, or no driver for it");
+	options.device = run_gpu(r);
 	err = cuda_new(&options, &r->backend);
 	if (err == -ENOTSUP)
 		return why_set(why, err, "precision = %s: this GPU is too old for it (A100, RTX 30 and "
@@ -225,6 +228,8 @@ static int describe(struct run *r, struct why *why)
 		buf_printf(&r->settings, "mfcc = %d x %d\n", spec->n_mfcc, spec->columns);
 	r->backend->ops->describe(r->backend, &r->environment);
 	buf_printf(&r->environment, "ranks = %u\n", dist_ranks(r->dist));
+	if (dist_ranks(r->dist) > 1)
+		buf_printf(&r->environment, "reduce = %s\n", r->nccl ? "nccl" : "mpi");
 	buf_printf(&r->environment, "program = %s\n", S3SAMPLEFS_VERSION);
 	return buf_error(&r->settings) || buf_error(&r->environment) ? why_no_memory(why) : 0;
 }
@@ -278,10 +283,27 @@ static int start_report(struct run *r, struct why *why)
 	report_event(r->report, "environment", "environment", r->environment.data);
 	report_say(r->report, "%zu samples of %u classes to train on, %zu to validate with",
 	           r->plan.n_train, r->samples->n_classes, r->plan.n_val);
+	if (*r->reduce.text)
+		report_say(r->report, "%s", r->reduce.text);
 	if (r->resumed)
 		report_say(r->report, "resumed at step %llu, epoch %u",
 		           (unsigned long long)r->progress.step, r->progress.cursor.epoch + 1);
 	return 0;
+}
+
+/* Batches lie where the device can read them by itself. */
+static int alloc_batch(void *backend, size_t bytes, void **ret)
+{
+	struct backend *b = backend;
+
+	return b->ops->host_alloc(b, bytes, ret);
+}
+
+static void free_batch(void *backend, void *memory)
+{
+	struct backend *b = backend;
+
+	b->ops->host_free(b, memory);
 }
 
 static int start_loader(struct run *r, struct why *why)
@@ -293,6 +315,10 @@ static int start_loader(struct run *r, struct why *why)
 		.rank = dist_rank(r->dist), .ranks = dist_ranks(r->dist),
 		.readers = o->readers, .queue = o->queue,
 		.crop_h = r->crop_h, .crop_w = r->crop_w, .flip = o->flip,
+		.allocator = {
+			alloc_batch, free_batch, r->backend,
+			o->device == DEVICE_CUDA ? "pinned memory" : NULL,
+		},
 	};
 	int err = loader_new(&config, &r->loader, why);
 
@@ -301,7 +327,7 @@ static int start_loader(struct run *r, struct why *why)
 	return err;
 }
 
-int run_setup(struct run *r, struct why *why)
+int run_open_device(struct run *r, struct why *why)
 {
 	int err;
 
@@ -312,9 +338,15 @@ int run_setup(struct run *r, struct why *why)
 	if (err)
 		return why_set(why, err, "signals: %s", strerror(-err));
 	err = open_out(r, why);
-	if (err)
-		return err;
-	err = open_device(r, why);
+	if (!err)
+		err = open_device(r, why);
+	return err ? err : run_describe_rank(r, why);
+}
+
+int run_setup(struct run *r, struct why *why)
+{
+	int err = run_join_ranks(r, why);
+
 	if (!err)
 		err = open_data(r, why);
 	if (!err)
@@ -332,6 +364,7 @@ void run_done(struct run *r)
 {
 	if (r->interrupt)
 		interrupt_watch(r->interrupt, NULL);
+	/* Its batches are the backend's memory. */
 	loader_free(r->loader);
 	report_free(r->report);
 	bad_free(r->bad);
@@ -341,6 +374,7 @@ void run_done(struct run *r)
 	samples_free(r->samples);
 	backend_free(r->backend);
 	interrupt_free(r->interrupt);
+	free(r->rank);
 	free(r->checkpoint);
 	free(r->loss);
 	free(r->hit);
