@@ -27,7 +27,6 @@ DOLLARS_PER_GB = {                          # 10^9 bytes
 
 LISTED = 1000                               # names a LIST tells at most
 PART = 8 << 20                              # aws copies objects from this size on in parts of it
-LISTS_A_SAMPLE = 2                          # by a mount: is it a directory, is there sound beside it
 
 OTHER = {"s3-streaming": "aws", "aws": "s3-streaming"}
 
@@ -51,9 +50,9 @@ def of_copy(sizes, objects):
 
 def of_streaming(stats, objects):
     """What the mount of a copy read of it, a mount of the bucket would have asked for. It lists
-    once to see the bucket, then all of it, and something for each sample; of listings the bytes
-    aren't known."""
-    lists = 1 + max(1, math.ceil(objects / LISTED)) + LISTS_A_SAMPLE * stats["probes"]
+    once to see the bucket, then all of it for index.csv, which answers for each sample, too; of
+    listings the bytes aren't known."""
+    lists = 1 + max(1, math.ceil(objects / LISTED))
     return {"requests": {"GET": stats["dir_reads"], "HEAD": 0, "LIST": lists},
             "bytes": stats["dir_bytes"]}
 

@@ -127,6 +127,8 @@ static int start_pool(struct stack *s, const struct config *c, const struct shar
 #endif
 		.timeout_ms = c->timeout_ms,
 		.blocks = s->blocks,
+		/* Beside what workers and readers of raw/ have in use, these aren't evicted soon. */
+		.fetch_max = m->blocks / 4,
 		.stats = &s->stats,
 	};
 

@@ -8,6 +8,7 @@
 #include "base/budget.h"
 #include "base/stats.h"
 #include "media/clip_priv.h"
+#include "store/blocks.h"
 #include "store/object.h"
 
 #define LOOKAHEAD 64u                   /* packets past the target that a job may feed: more than any reordering */
@@ -194,6 +195,35 @@ static int job_input(struct frame_job *j, uint32_t low, uint32_t high, const uin
 	return 0;
 }
 
+/* The bytes that the job reads first: those of the packets from the open decoder's
+ * next one on, as far as they lie side by side. A demuxer begins at the start. */
+static void job_need(struct frame_job *j, uint32_t end)
+{
+	const struct clip *c = j->clip;
+	const struct table_head *t = clip_table(c);
+	const struct table_packet *p = table_packets(t);
+	uint32_t first = j->session->fed > j->from ? (uint32_t)j->session->fed : j->from;
+	uint64_t last = (uint64_t)c->plan->rows[j->target].packet + c->plan->reorder;
+	uint64_t from, to;
+
+	if (!(t->flags & TABLE_CONTIGUOUS)) {
+		j->job.need_len = c->obj->meta.size < BLOCKS_SIZE ? (size_t)c->obj->meta.size : BLOCKS_SIZE;
+		return;
+	}
+	if (first >= end)
+		return;
+	from = to = (uint64_t)p[first].pos;
+	for (uint32_t i = first; i < end && i <= last && to - from < POOL_NEED_MAX; i++) {
+		uint64_t at = (uint64_t)p[i].pos;
+
+		if (at < from || at > to + BLOCKS_SIZE)
+			break;
+		to = at + p[i].size > to ? at + p[i].size : to;
+	}
+	j->job.need_off = from;
+	j->job.need_len = to - from < POOL_NEED_MAX ? (size_t)(to - from) : POOL_NEED_MAX;
+}
+
 static void job_row(struct pool_job *job, const uint8_t *out, uint32_t index);
 static void job_done(struct pool_job *job, const struct pool_result *r);
 
@@ -240,6 +270,7 @@ static struct frame_job *job_new_locked(struct clip *c, uint32_t at, uint32_t ta
 	j->session = session;
 	if (job_input(j, low, high, emit, n_slots, end, listed) < 0)
 		goto fail;
+	job_need(j, end);
 	j->job.kind = PROTO_FRAMES;
 	j->job.obj = c->obj;
 	j->job.session = session->number;

@@ -85,7 +85,7 @@ static void answered(void *arg, int err, const char *why, struct blob *bytes)
 	struct fetch_box *box = f->box;
 	bool open;
 
-	if (!err && blob_len(bytes) != f->len) {
+	if (!err && f->worker != FETCH_AHEAD && blob_len(bytes) != f->len) {
 		err = -EIO;
 		why = "the block cache gave another length than was asked for";
 	}
@@ -93,7 +93,7 @@ static void answered(void *arg, int err, const char *why, struct blob *bytes)
 	if (err)
 		snprintf(f->why, sizeof(f->why), "%s",
 		         why ? why : "the object's bytes can't be had");
-	else
+	else if (bytes)
 		f->bytes = blob_ref(bytes);
 	pthread_mutex_lock(&box->lock);
 	open = box->fd >= 0;
@@ -121,7 +121,10 @@ int fetch_start(struct fetch_box *box, struct blocks *blocks, struct object *obj
 	f->worker = worker;
 	f->off = off;
 	f->len = len;
-	blocks_read(blocks, obj, off, len, answered, f);
+	if (worker == FETCH_AHEAD)
+		blocks_load(blocks, obj, off, len, answered, f);
+	else
+		blocks_read(blocks, obj, off, len, answered, f);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef S3SAMPLEFS_MEDIA_FETCH_H
 #define S3SAMPLEFS_MEDIA_FETCH_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,16 +17,18 @@ struct blocks;
 struct fetch_box;
 struct object;
 
+#define FETCH_AHEAD UINT_MAX             /* for no worker: the bytes stay in the block cache */
+
 struct fetch {
 	struct fetch *prev, *next;      /* the box's, then the taker's */
 	struct fetch_box *box;
 	struct object *obj;             /* a reference */
-	uint64_t job;                   /* for whom; the pool's number */
-	unsigned worker;
+	uint64_t job;                   /* for whom: the pool's number; ahead: the queue's */
+	unsigned worker;                /* or FETCH_AHEAD */
 	uint64_t off;
 	size_t len;
 	int err;                        /* 0 or -errno */
-	struct blob *bytes;             /* a reference to len bytes; NULL when err */
+	struct blob *bytes;             /* a reference to len bytes; NULL when err, or ahead */
 	char why[STORE_WHY_MAX];        /* a sentence when err */
 };
 

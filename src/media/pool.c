@@ -16,6 +16,7 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "media/fetch.h"
+#include "media/pool_queue.h"
 #include "media/pool_worker.h"
 
 #define WHY_MAX 256
@@ -47,7 +48,7 @@ struct pool {
 	bool stopping;
 
 	/* the thread's */
-	struct pool_job *queue;         /* first come, first served */
+	struct pool_queue queue;
 	uint64_t last_id;
 	unsigned failed_starts;         /* in a row */
 	uint64_t retry_ns;              /* no process is started before */
@@ -139,8 +140,8 @@ static void hand_out(struct pool *p)
 	struct pool_worker *w;
 	struct pool_job *job;
 
-	while ((job = p->queue) && (w = choose_worker(p, job))) {
-		DL_DELETE(p->queue, job);
+	while ((job = pool_queue_first(&p->queue)) && (w = choose_worker(p, job))) {
+		pool_queue_remove(&p->queue, job);
 		pool_worker_give(w, job, ++p->last_id);
 	}
 }
@@ -158,10 +159,10 @@ static void end_dropped(struct pool *p)
 {
 	struct pool_job *job, *next;
 
-	DL_FOREACH_SAFE(p->queue, job, next) {
+	DL_FOREACH_SAFE(p->queue.jobs, job, next) {
 		if (!atomic_load(&job->dropped))
 			continue;
-		DL_DELETE(p->queue, job);
+		pool_queue_remove(&p->queue, job);
 		end_job(p, job, -ECANCELED, POOL_DROPPED_WHY);
 	}
 	for (unsigned i = 0; i < p->options.workers; i++)
@@ -172,8 +173,8 @@ static void end_queue(struct pool *p, int err, const char *why)
 {
 	struct pool_job *job;
 
-	while ((job = p->queue)) {
-		DL_DELETE(p->queue, job);
+	while ((job = p->queue.jobs)) {
+		pool_queue_remove(&p->queue, job);
 		end_job(p, job, err, why);
 	}
 }
@@ -183,7 +184,7 @@ static void end_queue_if_broken(struct pool *p)
 {
 	char why[WHY_MAX + 64];
 
-	if (!p->queue || !is_broken(p))
+	if (!p->queue.jobs || !is_broken(p))
 		return;
 	for (unsigned i = 0; i < p->options.workers; i++) {
 		if (p->workers[i].state != POOL_WORKER_NONE)
@@ -198,7 +199,7 @@ static void end_queue_if_broken(struct pool *p)
 static void take_submitted(struct pool *p)
 {
 	pthread_mutex_lock(&p->lock);
-	DL_CONCAT(p->queue, p->submitted);
+	pool_queue_add(&p->queue, p->submitted);
 	p->submitted = NULL;
 	pthread_mutex_unlock(&p->lock);
 }
@@ -206,9 +207,18 @@ static void take_submitted(struct pool *p)
 static void take_bytes(struct pool *p)
 {
 	struct fetch *list = fetch_box_take(p->box), *f, *tmp;
+	struct pool_job *failed;
 
-	DL_FOREACH_SAFE(list, f, tmp)
-		pool_worker_bytes(&p->workers[f->worker], f);
+	DL_FOREACH_SAFE(list, f, tmp) {
+		if (f->worker != FETCH_AHEAD) {
+			pool_worker_bytes(&p->workers[f->worker], f);
+			continue;
+		}
+		failed = pool_queue_landed(&p->queue, f);
+		if (failed)
+			end_job(p, failed, f->err, f->why);
+		fetch_free(f);
+	}
 }
 
 /* What a worker has left for us: a job that needs another one, news of its end. */
@@ -217,7 +227,7 @@ static void collect(struct pool *p, struct pool_worker *w)
 	char why[WHY_MAX];
 
 	if (w->back) {
-		DL_PREPEND(p->queue, w->back);
+		pool_queue_add_again(&p->queue, w->back);
 		w->back = NULL;
 	}
 	if (w->stillborn) {
@@ -247,10 +257,10 @@ static void handle(struct pool *p, const struct epoll_event *ev)
 		pool_worker_receive(w);
 }
 
-/* Milliseconds until a deadline passes or a process may be started; -1: never. */
+/* Milliseconds until a deadline or a patience ends or a process may be started; -1: never. */
 static int wait_ms(const struct pool *p)
 {
-	uint64_t next = UINT64_MAX, now = clock_ns();
+	uint64_t next = pool_queue_next_ns(&p->queue), now = clock_ns();
 
 	for (unsigned i = 0; i < p->options.workers; i++) {
 		const struct pool_worker *w = &p->workers[i];
@@ -287,7 +297,10 @@ static void turn(struct pool *p)
 	if (any_dropped)
 		end_dropped(p);
 	start_missing(p);
+	pool_queue_turn(&p->queue, now);
 	hand_out(p);
+	/* Those have left room for others' bytes. */
+	pool_queue_turn(&p->queue, now);
 	end_queue_if_broken(p);
 }
 
@@ -420,6 +433,11 @@ int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool)
 		snprintf(why, WHY_MAX, "no descriptors for decoder processes: %s", strerror(-err));
 		goto destroy_pool;
 	}
+	p->queue = (struct pool_queue){
+		.box = p->box, .blocks = o->blocks, .max = o->fetch_max,
+		/* Then its worker joins the GET under way, and still hears how that ends. */
+		.patience_ns = p->options.timeout_ms * 1000000 / 2,
+	};
 	for (unsigned i = 0; i < o->workers; i++)
 		pool_worker_init(&p->workers[i], &p->options, p->box, p->epoll, i);
 	err = start(p, why);
@@ -438,6 +456,7 @@ void pool_submit(struct pool *p, struct pool_job *job)
 
 	job->id = 0;
 	job->tried = false;
+	job->state = POOL_JOB_NEW;
 	pthread_mutex_lock(&p->lock);
 	stopping = p->stopping;
 	if (!stopping) {

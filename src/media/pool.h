@@ -23,6 +23,9 @@ struct stats;
 /* The sentence of -ECANCELED. */
 #define POOL_DROPPED_WHY "nobody waits for it any more"
 
+/* Most bytes that are worth having before a worker: as many as it wants at once. */
+#define POOL_NEED_MAX PROTO_SLOT_SIZE
+
 struct pool_options {
 	const char *binary;         /* path of the worker program, resolved by pool_new */
 	unsigned workers;           /* > 0 */
@@ -30,6 +33,7 @@ struct pool_options {
 	uint64_t timeout_ms;        /* deadline of a job, from when a worker gets it. Bounds its CPU
 	                               time too: enough as long as workers decode on one thread */
 	struct blocks *blocks;      /* where object bytes come from */
+	size_t fetch_max;           /* bytes that may be fetched for jobs without a worker */
 	struct stats *stats;
 };
 
@@ -40,6 +44,14 @@ struct pool_result {
 	                               still be able to write there: copy, then check */
 	size_t out_len;             /* PROBE, MFCC: bytes written, <= out_size. FRAMES: out_size */
 	uint64_t frames_decoded, used_us, fed;
+};
+
+/* What a job without a worker waits for. */
+enum pool_job_state {
+	POOL_JOB_NEW,               /* its turn to have its bytes fetched */
+	POOL_JOB_FETCHING,          /* its bytes */
+	POOL_JOB_FETCHED,           /* a worker; its bytes are in the block cache */
+	POOL_JOB_READY,             /* a worker; nothing is held for it */
 };
 
 /* Embedded in the caller's own job; the caller fills it (zero the rest), keeps
@@ -54,6 +66,8 @@ struct pool_job {
 	                               none */
 	size_t input_size;
 	size_t out_size;            /* > 0 */
+	uint64_t need_off;          /* what it is known to want first: fetched before it takes a */
+	size_t need_len;            /* worker. Inside the object, <= POOL_NEED_MAX; 0: not known */
 	union {
 		struct mfcc_spec mfcc;
 		struct frames_spec frames;
@@ -71,6 +85,9 @@ struct pool_job {
 	struct pool_job *prev, *next;
 	uint64_t id;                /* 0: no worker has had it yet */
 	bool tried;                 /* a worker read it and ended without a word */
+	enum pool_job_state state;
+	uint64_t ticket;            /* of its fetch */
+	uint64_t late_ns;           /* when it goes on without the bytes */
 };
 
 /* Starts the thread and the workers, waits until each has been spawned. Returns
@@ -80,14 +97,14 @@ struct pool_job {
  * points to, but for binary, must outlive the pool. */
 int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool);
 
-/* Queues a job: first come, first served, but an idle worker with the job's
- * session whose decoder stands at or after first_packet is preferred to other
- * idle ones. Any thread, also from row and done. done may be called before this
+/* Queues a job, for its bytes and then for a worker: first come, first served among
+ * those whose bytes are there, but an idle worker with the job's session whose decoder
+ * stands at or after first_packet is preferred to other idle ones. Any thread, also from row and done. done may be called before this
  * returns only with -ESHUTDOWN. */
 void pool_submit(struct pool *p, struct pool_job *job);
 
-/* Some jobs have been dropped: queued ones end now, running ones when their worker
- * next asks for bytes, with -ECANCELED. One that asks for none any more runs to
+/* Some jobs have been dropped: those without a worker end now, running ones when their
+ * worker next asks for bytes, with -ECANCELED. One that asks for none any more runs to
  * its end. Any thread, with no lock held; doesn't wait. */
 void pool_end_dropped(struct pool *p);
 

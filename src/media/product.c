@@ -9,6 +9,7 @@
 #include "base/budget.h"
 #include "base/stats.h"
 #include "media/samples_priv.h"
+#include "store/blocks.h"
 #include "store/object.h"
 
 #define TABLE_GUESS_MIN ((uint64_t)256 << 10)
@@ -244,6 +245,8 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 	p->waiters = w;
 	p->job.kind = (enum proto_kind)key->kind;
 	p->job.obj = p->obj;
+	/* Where containers begin. */
+	p->job.need_len = obj->meta.size < BLOCKS_SIZE ? (size_t)obj->meta.size : BLOCKS_SIZE;
 	p->job.spec.mfcc = key->mfcc;
 	p->job.done = product_done;
 	HASH_ADD(hh, s->products, key, sizeof(p->key), p);

@@ -27,6 +27,7 @@ struct read {
 	struct object *obj;
 	uint64_t off;
 	size_t len;
+	bool bare;                  /* its reader wants no bytes now */
 	blocks_fn *done;
 	void *arg;
 
@@ -227,7 +228,7 @@ static bool begin_locked(struct blocks *b, struct read *r, struct work *w)
 		if (block->fetching) {
 			LL_PREPEND(block->waiting, slot);
 			r->pending++;
-		} else {
+		} else if (!r->bare) {
 			stats_add(b->table.stats, STAT_block_hits, 1);
 		}
 	}
@@ -272,9 +273,9 @@ static struct blob *copy_out(const struct read *r)
 
 static void read_end(struct blocks *b, struct read *r, struct work *w)
 {
-	struct blob *bytes = r->err ? NULL : copy_out(r);
+	struct blob *bytes = r->err || r->bare ? NULL : copy_out(r);
 
-	if (!r->err && !bytes)
+	if (!r->err && !r->bare && !bytes)
 		fail_read(r, -ENOMEM, "out of memory");
 	pthread_mutex_lock(&b->lock);
 	unuse_slots_locked(b, r);
@@ -407,8 +408,8 @@ static struct read *read_new(struct object *obj, uint64_t off, size_t len, block
 	return r;
 }
 
-void blocks_read(struct blocks *b, struct object *obj, uint64_t off, size_t len, blocks_fn *done,
-                 void *arg)
+static void read_begin(struct blocks *b, struct object *obj, uint64_t off, size_t len, bool bare, blocks_fn *done,
+                       void *arg)
 {
 	struct work own, *w;
 	struct read *r;
@@ -423,6 +424,7 @@ void blocks_read(struct blocks *b, struct object *obj, uint64_t off, size_t len,
 		done(arg, -ENOMEM, "out of memory", NULL);
 		return;
 	}
+	r->bare = bare;
 	w = work_begin(b, &own);
 	pthread_mutex_lock(&b->lock);
 	b->active++;
@@ -432,6 +434,18 @@ void blocks_read(struct blocks *b, struct object *obj, uint64_t off, size_t len,
 		DL_APPEND(w->reads, r);
 	pthread_mutex_unlock(&b->lock);
 	work_end(w, &own);
+}
+
+void blocks_read(struct blocks *b, struct object *obj, uint64_t off, size_t len, blocks_fn *done,
+                 void *arg)
+{
+	read_begin(b, obj, off, len, false, done, arg);
+}
+
+void blocks_load(struct blocks *b, struct object *obj, uint64_t off, size_t len, blocks_fn *done,
+                 void *arg)
+{
+	read_begin(b, obj, off, len, true, done, arg);
 }
 
 /* Fetches ahead the first so many of n <= GET_BLOCKS blocks from first for which

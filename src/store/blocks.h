@@ -30,6 +30,11 @@ typedef void blocks_fn(void *arg, int err, const char *why, struct blob *bytes);
 void blocks_read(struct blocks *b, struct object *obj, uint64_t off, size_t len, blocks_fn *done,
                  void *arg);
 
+/* The same without the bytes: they are in memory when it answers (with NULL), and stay
+ * there like others that were just read. */
+void blocks_load(struct blocks *b, struct object *obj, uint64_t off, size_t len, blocks_fn *done,
+                 void *arg);
+
 /* Starts fetching without waiting; clipped to the object. What was fetched
  * ahead and not read yet takes at most half of the cache, and no room that a
  * read waits for: beyond that it does nothing. */

@@ -37,6 +37,7 @@ struct walk {
 	struct store_entry *entries;
 	size_t n, alloc, max;
 	bool full;                     /* there is more than the page holds */
+	bool partial;                  /* a directory was left out */
 	size_t len;                    /* of path */
 	char path[OBJECT_KEY_MAX + 1]; /* where we are: "" or ending in '/' */
 };
@@ -298,6 +299,7 @@ static int walk_subdir(struct walk *w, const struct level *up)
 	if (err && err != -ENOENT) {
 		explain(w, err);
 		log_warn("%s; it is left out", w->why);
+		w->partial = true;
 	}
 	return 0;
 }
@@ -374,6 +376,7 @@ int dir_list_page(int root, const struct store_list *l, struct stats *stats, cha
 	}
 	ret_page->entries = w.entries;
 	ret_page->n = w.n;
+	ret_page->partial = w.partial;
 	ret_page->next = w.full ? w.entries[w.n - 1].name : NULL;
 	return 0;
 }

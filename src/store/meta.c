@@ -8,21 +8,22 @@
 
 #include "base/stats.h"
 #include "base/text.h"
-#include "store/meta_spans.h"
+#include "store/meta_pages.h"
 #include "store/meta_table.h"
 
+#define PAGES_SHARE 4      /* one part in so many of the memory is for what listings have shown */
 #define EMPTY_PAGES_MAX 64 /* pages without a key that a store may send before the one with a key */
 
 struct meta {
 	struct store *store;
 	uint64_t ttl_ms;
+	size_t max_bytes;
 	struct stats *stats;
 	pthread_mutex_t lock;
 
 	/* under lock */
 	struct meta_table table;
-	struct meta_spans spans;
-	uint64_t evicted;        /* by the table, when the spans were last right */
+	struct meta_pages pages; /* what they take, the table goes without */
 	uint64_t last_seq;
 };
 
@@ -56,12 +57,10 @@ struct answer {
 struct listing {
 	struct meta *m;
 	struct meta_date date;
-	bool is_whole;           /* an empty page says that nothing is there */
-	bool is_first;           /* page */
-	bool is_level;           /* listed with a delimiter */
+	struct store_list list;  /* its strings in text */
 	meta_list_fn *done;
 	void *arg;
-	char prefix[];
+	char text[];
 };
 
 struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_bytes, struct stats *stats)
@@ -74,7 +73,9 @@ struct meta *meta_new(struct store *store, uint64_t ttl_ms, size_t max_bytes, st
 	m->ttl_ms = ttl_ms;
 	m->stats = stats;
 	pthread_mutex_init(&m->lock, NULL);
+	m->max_bytes = max_bytes;
 	meta_table_init(&m->table, max_bytes);
+	meta_pages_init(&m->pages, max_bytes / PAGES_SHARE);
 	return m;
 }
 
@@ -83,14 +84,16 @@ void meta_free(struct meta *m)
 	if (!m)
 		return;
 	meta_table_done(&m->table);
-	meta_spans_done(&m->spans);
+	meta_pages_done(&m->pages);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
 
 static void unlock(struct meta *m)
 {
-	stats_add(m->stats, STAT_meta_bytes, (int64_t)m->table.bytes - stats_get(m->stats, STAT_meta_bytes));
+	int64_t bytes = (int64_t)(m->table.bytes + m->pages.bytes);
+
+	stats_add(m->stats, STAT_meta_bytes, bytes - stats_get(m->stats, STAT_meta_bytes));
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -127,29 +130,24 @@ static void tell(enum meta_kind kind, const struct waiter *w, const struct answe
 		w->done.dir(w->arg, a->err, a->why, a->ttl_ms);
 }
 
-/* Spans are right only as long as no entry had to go. */
-static void check_spans_locked(struct meta *m)
+/* When what still holds was asked for, at the earliest. */
+static uint64_t oldest(const struct meta *m)
 {
-	if (m->evicted == m->table.evicted)
-		return;
-	meta_spans_clear(&m->spans);
-	m->evicted = m->table.evicted;
+	uint64_t now = clock_ms();
+
+	return m->ttl_ms == META_FOREVER || m->ttl_ms >= now ? 0 : now - m->ttl_ms + 1;
 }
 
-/* True if listings have shown that there is no such directory. An entry that
- * says something is asked first: it may be younger. */
-static bool unlisted_locked(struct meta *m, const struct meta_entry *e, const char *dir,
-                            struct answer *ret_answer)
+/* True if listings have shown whether there is such a directory. */
+static bool listed_locked(struct meta *m, const char *dir, struct answer *ret_answer)
 {
 	struct meta_date date;
-	uint64_t ttl;
+	bool exists;
 
-	check_spans_locked(m);
-	if (!meta_spans_absent(&m->spans, dir, &date) || (ttl = ttl_left(m, date)) == 0)
+	if (!meta_pages_dir(&m->pages, dir, oldest(m), &exists, &date))
 		return false;
-	if (e && e->state != META_UNKNOWN && e->date.seq >= date.seq)
-		return false;
-	*ret_answer = absent(META_DIR, ttl);
+	*ret_answer = exists ? (struct answer){ .ttl_ms = ttl_left(m, date) } :
+	                       absent(META_DIR, ttl_left(m, date));
 	return true;
 }
 
@@ -330,7 +328,7 @@ static void look_up(struct meta *m, enum meta_kind kind, const char *key, struct
 
 	pthread_mutex_lock(&m->lock);
 	e = meta_table_find(&m->table, kind, key, strlen(key));
-	if (known_locked(m, kind, e, &a) || (kind == META_DIR && unlisted_locked(m, e, key, &a))) {
+	if (known_locked(m, kind, e, &a) || (kind == META_DIR && listed_locked(m, key, &a))) {
 		stats_add(m->stats, STAT_meta_hits, 1);
 	} else if (w) {
 		/* Not a look-up sent before the key was forgotten. */
@@ -381,43 +379,36 @@ void meta_dir(struct meta *m, const char *prefix, meta_dir_fn *done, void *arg)
 		look_up(m, META_DIR, prefix, who);
 }
 
-/* evicted: by the table, before the page's entries were learned. */
-static void learn_span(const struct listing *l, const struct store_page *page, uint64_t evicted)
+static void remember_page(struct meta *m, const struct listing *l, const struct store_page *page)
 {
-	struct meta *m = l->m;
-
 	pthread_mutex_lock(&m->lock);
-	check_spans_locked(m);
-	if (evicted == m->table.evicted)
-		meta_spans_add(&m->spans, l->prefix, l->is_first, page, l->date);
+	meta_pages_add(&m->pages, &l->list, page, l->date, oldest(m));
+	meta_table_set_max(&m->table, m->max_bytes - m->pages.bytes);
 	unlock(m);
 }
 
-static uint64_t evicted_so_far(struct meta *m)
+/* Of a whole directory an empty page says that nothing is there. */
+static bool is_whole(const struct store_list *l)
 {
-	uint64_t evicted;
+	size_t len = strlen(l->prefix);
 
-	pthread_mutex_lock(&m->lock);
-	evicted = m->table.evicted;
-	unlock(m);
-	return evicted;
+	return !l->token && (len == 0 || l->prefix[len - 1] == '/');
 }
 
 static void list_done(void *arg, int err, const char *why, const struct store_page *page)
 {
 	struct listing *l = arg;
 	struct object **objects = NULL;
-	uint64_t evicted = evicted_so_far(l->m);
 
 	if (!err) {
 		objects = calloc(page->n ? page->n : 1, sizeof(*objects));
 		err = objects ? learn_page(l->m, page, l->date, objects) : -ENOMEM;
 		why = err ? "out of memory" : NULL;
 	}
-	if (!err && l->is_whole && (page->n > 0 || !page->next))
-		learn_prefix(l->m, l->prefix, page->n > 0, l->date);
-	if (!err && l->is_level)
-		learn_span(l, page, evicted);
+	if (!err && is_whole(&l->list) && (page->n > 0 || !page->next))
+		learn_prefix(l->m, l->list.prefix, page->n > 0, l->date);
+	if (!err)
+		remember_page(l->m, l, page);
 	l->done(l->arg, err, why, err ? NULL : page, err ? NULL : objects);
 	for (size_t i = 0; objects && i < page->n; i++)
 		object_unref(objects[i]);
@@ -427,24 +418,39 @@ static void list_done(void *arg, int err, const char *why, const struct store_pa
 
 void meta_list(struct meta *m, const struct store_list *l, meta_list_fn *done, void *arg)
 {
-	size_t len = strlen(l->prefix);
-	struct listing *listing = calloc(1, sizeof(*listing) + len + 1);
+	size_t prefix = strlen(l->prefix) + 1, token = l->token ? strlen(l->token) + 1 : 0;
+	struct listing *listing = calloc(1, sizeof(*listing) + prefix + token);
 
 	if (!listing) {
 		done(arg, -ENOMEM, "out of memory", NULL, NULL);
 		return;
 	}
 	listing->m = m;
-	listing->is_whole = !l->token && (len == 0 || l->prefix[len - 1] == '/');
-	listing->is_first = !l->token;
-	listing->is_level = l->delimiter;
+	listing->list = *l;
+	listing->list.prefix = memcpy(listing->text, l->prefix, prefix);
+	if (l->token)
+		listing->list.token = memcpy(listing->text + prefix, l->token, token);
 	listing->done = done;
 	listing->arg = arg;
-	memcpy(listing->prefix, l->prefix, len + 1);
 	pthread_mutex_lock(&m->lock);
 	listing->date = date_now_locked(m);
 	unlock(m);
 	store_list(m->store, l, list_done, listing);
+}
+
+int meta_siblings(struct meta *m, const char *prefix, char **ret_names, uint64_t *ret_ttl_ms)
+{
+	struct meta_date date;
+	int err;
+
+	pthread_mutex_lock(&m->lock);
+	err = meta_pages_siblings(&m->pages, prefix, oldest(m), ret_names, &date);
+	unlock(m);
+	if (err)
+		return err;
+	stats_add(m->stats, STAT_meta_hits, 1);
+	*ret_ttl_ms = ttl_left(m, date);
+	return 0;
 }
 
 void meta_forget(struct meta *m, const char *key)

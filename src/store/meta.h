@@ -36,6 +36,13 @@ typedef void meta_list_fn(void *arg, int err, const char *why, const struct stor
                           struct object *const *objects);
 void meta_list(struct meta *m, const struct store_list *l, meta_list_fn *done, void *arg);
 
+/* What listings that still hold have shown of the objects beside one another: the keys
+ * that are prefix and an ending without '.' and '/', in bytewise order, each with its
+ * NUL, after the last an empty one; malloc'd. Asks nobody: -EAGAIN if memory doesn't
+ * tell; -ENOMEM. Which versions they have, and whether they are still there,
+ * meta_object tells. */
+int meta_siblings(struct meta *m, const char *prefix, char **ret_names, uint64_t *ret_ttl_ms);
+
 /* Forgets what is known of key: the store said it changed. */
 void meta_forget(struct meta *m, const char *key);
 

@@ -82,10 +82,15 @@ static void trim(struct meta_table *t, const struct meta_entry *keep)
 	struct meta_entry *oldest;
 
 	while (t->bytes > t->max_bytes && (oldest = t->lru) && oldest != keep) {
-		t->evicted++;
 		DL_DELETE(t->lru, oldest);
 		entry_free(t, oldest);
 	}
+}
+
+void meta_table_set_max(struct meta_table *t, size_t max_bytes)
+{
+	t->max_bytes = max_bytes;
+	trim(t, NULL);
 }
 
 /* Takes over a reference to obj, or none (NULL). */

@@ -39,7 +39,6 @@ struct meta_table {
 	struct meta_entry *entries;      /* by name */
 	struct meta_entry *lru;          /* least recently used first */
 	size_t bytes, max_bytes;         /* meta_entry_bytes of each */
-	uint64_t evicted;                /* entries that had to go for others, ever */
 	uint64_t last_id;                /* of the objects made here */
 };
 
@@ -48,6 +47,9 @@ size_t meta_entry_bytes(size_t key_len, bool has_object);
 
 void meta_table_init(struct meta_table *t, size_t max_bytes);
 void meta_table_done(struct meta_table *t);
+
+/* Another bound: entries may have to go. */
+void meta_table_set_max(struct meta_table *t, size_t max_bytes);
 
 /* len bytes of key; at most OBJECT_KEY_MAX. NULL if nothing is known. */
 struct meta_entry *meta_table_find(struct meta_table *t, enum meta_kind kind, const char *key,

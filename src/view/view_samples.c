@@ -27,6 +27,7 @@ struct ask {
 	struct object *obj;        /* NULL for the files at the top */
 	int member;
 	char *audio_prefix;        /* mfcc.npy */
+	uint64_t ttl_ms;           /* mfcc.npy: how long holds what there is beside the video */
 	bool asked_again;          /* label.npy */
 	const struct wanted *wanted;
 	view_node_fn *done;
@@ -117,6 +118,24 @@ static void label_answer(void *arg, int err, const char *why, const struct catal
 	ask_free(a);
 }
 
+static void reply_mfcc(struct ask *a, struct object *sound, uint64_t ttl_ms)
+{
+	node_reply_sized(a->view->mfcc, sound, MFCC_NPY, false, ttl_ms, a->wanted, a->done, a->arg);
+	ask_free(a);
+}
+
+static void fail_mfcc(struct ask *a, int err, const char *why)
+{
+	a->done(a->arg, err, why, NULL, 0);
+	ask_free(a);
+}
+
+static bool is_sound(const struct ask *a, const char *key)
+{
+	return name_is_audio_of(a->audio_prefix, key) && view_matches(&a->view->mfcc->cfg, key) &&
+	       !view_matches(&a->view->cfg, key);
+}
+
 static void audio_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects);
 
 static void ask_audio(struct ask *a, const char *token)
@@ -131,45 +150,65 @@ static void ask_audio(struct ask *a, const char *token)
 static void audio_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
 {
 	struct ask *a = arg;
-	struct view *v = a->view;
 	struct object *audio = NULL;
 
 	if (err) {
-		a->done(a->arg, err, why, NULL, 0);
-		ask_free(a);
+		fail_mfcc(a, err, why);
 		return;
 	}
-	for (size_t i = 0; i < page->n && !audio; i++) {
-		const char *key = page->entries[i].name;
-
-		if (!page->entries[i].is_prefix && name_is_audio_of(a->audio_prefix, key) &&
-		    view_matches(&v->mfcc->cfg, key) && !view_matches(&v->cfg, key))
+	for (size_t i = 0; i < page->n && !audio; i++)
+		if (!page->entries[i].is_prefix && is_sound(a, page->entries[i].name))
 			audio = objects[i];
-	}
-	if (!audio && page->next) {
+	if (!audio && page->next)
 		ask_audio(a, page->next);
-		return;
-	}
-	node_reply_sized(v->mfcc, audio ? audio : a->obj, MFCC_NPY, false, v->env.metadata_ttl_ms, a->wanted, a->done,
-	                 a->arg);
-	ask_free(a);
+	else
+		reply_mfcc(a, audio ? audio : a->obj, a->view->env.metadata_ttl_ms);
 }
 
+static void listed_answer(void *arg, int err, const char *why, struct object *obj, uint64_t ttl_ms)
+{
+	struct ask *a = arg;
+
+	if (err == -ENOENT)
+		ask_audio(a, NULL);        /* gone since it was listed: what is there now? */
+	else if (err)
+		fail_mfcc(a, err, why);
+	else
+		reply_mfcc(a, obj, ttl_ms < a->ttl_ms ? ttl_ms : a->ttl_ms);
+}
+
+/* A listing of everything, or of the directory, has mostly shown it. */
 static void find_audio(struct ask *a)
 {
+	struct meta *meta = a->view->env.meta;
+	char *names, *name;
+	int err;
+
 	if (!a->view->cfg.audio) {
-		node_reply_sized(a->view->mfcc, a->obj, MFCC_NPY, false, a->view->env.metadata_ttl_ms, a->wanted,
-		                 a->done, a->arg);
-		ask_free(a);
+		reply_mfcc(a, a->obj, a->view->env.metadata_ttl_ms);
 		return;
 	}
 	a->audio_prefix = name_audio_prefix(a->view->cfg.audio, a->obj->key);
 	if (!a->audio_prefix) {
-		a->done(a->arg, -ENOMEM, "not enough memory", NULL, 0);
-		ask_free(a);
+		fail_mfcc(a, -ENOMEM, "not enough memory");
 		return;
 	}
-	ask_audio(a, NULL);
+	err = meta_siblings(meta, a->audio_prefix, &names, &a->ttl_ms);
+	if (err == -EAGAIN) {
+		ask_audio(a, NULL);
+		return;
+	}
+	if (err) {
+		fail_mfcc(a, err, "not enough memory");
+		return;
+	}
+	for (name = names; *name && !is_sound(a, name);)
+		name += strlen(name) + 1;
+	if (*name)
+		meta_object(meta, name, listed_answer, a);
+	else
+		reply_mfcc(a, a->obj, a->ttl_ms);
+	free(names);
 }
 
 static void root_answer(void *arg, int err, const char *why, const struct catalog_data *data)

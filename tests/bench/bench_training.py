@@ -75,7 +75,7 @@ def bench_waiting(clips, copy, folder, epochs, delay):
         bucket = Bucket(server, "digits").create().put_tree(clips)
         proxy.rule(delay=delay / 1000)
         options = proxy.options() | {"metadata_ttl": "forever"}
-        # A decoding process waits for its bytes: far away, more of them than cores pay.
+        # No decoding process waits for its first bytes: more of them than cores should bring little.
         for readers, more in (("4", {}), ("16", {}), ("16", {"workers": 8, "memory": "4G"})):
             with Mount(folder / "s3", bucket.source, options | more,
                        env=proxy.environment()) as mount:

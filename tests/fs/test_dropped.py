@@ -83,14 +83,17 @@ def test_a_killed_reader_leaves_no_work_behind(slow, proxy, child, code):
 
 def test_a_job_that_waits_for_a_worker_is_dropped_too(slow, proxy, child):
     with proxy.gate(kind="GET", key="a.mp4") as gate:
-        first = Reader(np.load, slow / "frames/a.mp4.npy")
+        first = Reader(np.load, slow / "mfcc/a.mp4.npy")
         gate.until_held(1)
+        gate.release(1)                          # with its first bytes it gets the worker,
+        slow.until_stat("decode_jobs", 1)
+        gate.until_held(1)                       # which asks for more
         second = child(READ, slow / "frames/b.mp4.npy")
         until(lambda: slow.stat("fuse_reads") >= 2, "both readers wait", check=second.must_run)
         second.kill()
         until(lambda: slow.stat("jobs_dropped") == 1, "its job is gone", check=slow.must_run)
         assert not first.done()
-    assert first.finish().shape == (16, 224, 224, 3)
+    assert first.finish().shape == (20, 1292)
 
 
 def _waits_in_the_kernel(process):

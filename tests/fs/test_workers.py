@@ -47,13 +47,16 @@ def test_an_idle_worker_that_is_killed_is_replaced(tree, mounted):
 
 def test_a_worker_killed_while_decoding_costs_its_file_one_error(slow, proxy):
     with proxy.gate(kind="GET", key="victim") as gate:
-        reader = Reader(errno_of, read_bytes, slow / "frames/victim.mp4.npy")
+        reader = Reader(errno_of, read_bytes, slow / "mfcc/victim.mp4.npy")
         gate.until_held(1)
+        gate.release(1)                 # its first bytes are there, so it gets the worker, which
+        slow.until_stat("decode_jobs", 1)
+        gate.until_held(1)              # asks for more
         [pid] = slow.workers()
         os.kill(pid, signal.SIGKILL)
         assert reader.finish() == errno.EBADMSG
     _replaced(slow, pid)
-    assert os.getxattr(slow / "frames/victim.mp4.npy", "user.s3samplefs.error")
+    assert os.getxattr(slow / "mfcc/victim.mp4.npy", "user.s3samplefs.error")
     assert np.load(slow / "frames/other.mp4.npy").shape == (16, 224, 224, 3)
     assert np.load(slow / "mfcc/other.mp4.npy").shape == (20, 1292)
     assert slow.stat("worker_deaths") == 1
@@ -145,3 +148,46 @@ def test_only_the_worker_links_decoders_and_only_the_daemon_the_network():
     needed = [line.split()[1] for line in run("objdump", "-p", worker_program()).splitlines()
               if "NEEDED" in line]
     assert not [name for name in needed if "curl" in name or "fuse" in name or "crypto" in name]
+
+
+def _eight(bucket, mounted, proxy):
+    """Eight clips behind the proxy, looked up, and one worker."""
+    names = [f"{i}.mp4" for i in range(8)]
+    for name in names:
+        bucket.put(name, media.numbered(CLIP))
+    mount = mounted(bucket, {"workers": 1}, server=proxy)
+    for name in names:
+        os.stat(mount / f"frames/{name}.npy")
+    return mount, names
+
+
+def test_a_slow_bucket_keeps_no_worker_waiting(bucket, proxy, mounted):
+    """All clips are asked for at once, whatever there is of workers."""
+    mount, names = _eight(bucket, mounted, proxy)
+    with proxy.gate(kind="GET", key=".mp4") as gate:
+        readers = [Reader(np.load, mount / f"frames/{name}.npy") for name in names]
+        gate.until_held(len(names))
+        assert mount.stat("decode_jobs") == 0
+        assert sorted(line.split("/")[-1] for line in gate.held()) == names
+        # Whoever has his bytes gets the worker, before those that came first.
+        gate.release(1)
+        mount.until_stat("decode_jobs", 1)
+    rows = [reader.finish() for reader in readers]
+    assert all(np.array_equal(rows[0], other) for other in rows[1:])
+    assert mount.stat("decode_errors") == 0
+
+
+def test_who_cannot_have_his_bytes_is_alone_with_that(bucket, proxy, mounted):
+    """One clip is replaced and one deleted while all are asked for."""
+    mount, names = _eight(bucket, mounted, proxy)
+    with proxy.gate(kind="GET", key=".mp4") as gate:
+        # Past the page cache: there the kernel asks again, and the second time it's the new version.
+        fds = {name: os.open(mount / f"frames/{name}.npy", os.O_RDONLY | os.O_DIRECT) for name in names}
+        readers = {name: Reader(errno_of, os.pread, fds[name], 1000, 1000) for name in names}
+        gate.until_held(len(names))
+        bucket.put("3.mp4", media.numbered("train/video/moov-last.mp4"))
+        bucket.delete("5.mp4")
+    ends = {name: reader.finish() for name, reader in readers.items()}
+    assert ends == {name: None for name in names} | {"3.mp4": errno.ESTALE, "5.mp4": errno.ENOENT}
+    for fd in fds.values():
+        os.close(fd)

@@ -103,6 +103,17 @@ void gate_store_wait_held(struct store *s, unsigned n)
 	pthread_mutex_unlock(&g->lock);
 }
 
+unsigned gate_store_held(struct store *s)
+{
+	struct gate_store *g = (struct gate_store *)s;
+	unsigned n;
+
+	pthread_mutex_lock(&g->lock);
+	n = g->n_held;
+	pthread_mutex_unlock(&g->lock);
+	return n;
+}
+
 static void gate_free(struct store *s)
 {
 	struct gate_store *g = (struct gate_store *)s;

@@ -16,4 +16,7 @@ void gate_store_set(struct store *s, bool closed);
 /* Returns once n gets or more are being held up. */
 void gate_store_wait_held(struct store *s, unsigned n);
 
+/* How many are being held up. */
+unsigned gate_store_held(struct store *s);
+
 #endif

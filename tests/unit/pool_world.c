@@ -23,6 +23,7 @@
 #include "sync_store.h"
 
 #define CACHE_BYTES (32u << 20)
+#define FETCH_BYTES (4u << 20)
 
 static const size_t sizes[WORLD_OBJECTS] = {
 	0, 11, 65535, 65536, 65537, (1u << 20) + 3, (5u << 20) + 12345,
@@ -90,6 +91,7 @@ void world_init(struct world *w)
 	assert_non_null(mkdtemp(w->folder));
 	assert_int_equal(store_dir_open(w->folder, &w->stats, why, &dir), 0);
 	w->gate = gate_store_new(dir, &w->stats);
+	w->fetch_max = FETCH_BYTES;
 	w->blocks = blocks_new(w->gate, CACHE_BYTES, &w->stats);
 	assert_non_null(w->blocks);
 	for (unsigned i = 0; i < WORLD_OBJECTS; i++)
@@ -147,7 +149,8 @@ int world_make_pool(struct world *w, const char *program, unsigned workers, uint
 {
 	struct pool_options o = {
 		.binary = program ? program : w->child, .workers = workers, .worker_memory = memory,
-		.timeout_ms = timeout_ms, .blocks = w->blocks, .stats = &w->stats,
+		.timeout_ms = timeout_ms, .blocks = w->blocks, .fetch_max = w->fetch_max,
+		.stats = &w->stats,
 	};
 
 	w->pool = NULL;
@@ -253,6 +256,12 @@ struct request *request_frames(struct world *w, enum child_act act, unsigned obj
 	r->job.out_size = ROWS * ROW_BYTES;
 	r->job.spec.frames.num_frames = act;
 	return r;
+}
+
+void request_need(struct request *r, uint64_t off, size_t len)
+{
+	r->job.need_off = off;
+	r->job.need_len = len;
 }
 
 void request_submit(struct world *w, struct request *r)

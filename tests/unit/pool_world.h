@@ -29,6 +29,7 @@ struct world {
 	struct blocks *blocks;
 	struct stats stats;
 	struct pool *pool;
+	size_t fetch_max;              /* for the next pool */
 	struct object *objects[WORLD_OBJECTS];
 	uint8_t *contents[WORLD_OBJECTS];
 	int open_before;               /* descriptors open before the pool was made */
@@ -75,6 +76,9 @@ struct request {
  * which the even ones are to be emitted, each at the slot of its own number. */
 struct request *request_mfcc(struct world *w, enum child_act act, unsigned object);
 struct request *request_frames(struct world *w, enum child_act act, unsigned object);
+
+/* Says that the job will want so many bytes from off first. */
+void request_need(struct request *r, uint64_t off, size_t len);
 
 void request_submit(struct world *w, struct request *r);
 void request_wait(struct request *r);

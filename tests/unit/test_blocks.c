@@ -431,6 +431,43 @@ static void a_reader_may_read_again_from_its_callback(void **state)
 	object_unref(obj);
 }
 
+static void loaded(void *arg, int err, const char *why, struct blob *bytes)
+{
+	struct reader *r = arg;
+
+	assert_null(bytes);
+	assert_int_equal(err == 0, why == NULL);
+	r->answers++;
+	r->err = err;
+}
+
+static void loading_brings_bytes_into_memory_and_gives_none(void **state)
+{
+	struct object *obj = make_object("a", 3 * BLOCKS_SIZE);
+	struct reader r = { .obj = obj }, read = { .obj = obj, .off = 10, .len = BLOCKS_SIZE };
+
+	(void)state;
+	blocks_load(blocks, obj, 0, 2 * BLOCKS_SIZE, loaded, &r);
+	start(&read);
+	assert_int_equal(hand.n, 1);
+	expect_get(0, 0, 2 * BLOCKS_SIZE);
+	hand_bytes(&hand, 0);
+	assert_int_equal(r.answers, 1);
+	assert_int_equal(r.err, 0);
+	assert_int_equal(read.answers, 1);
+	read_now(obj, BLOCKS_SIZE, 100);
+	blocks_load(blocks, obj, 1, 1, loaded, &r);
+	assert_int_equal(r.answers, 2);
+	assert_int_equal(hand.total, 1);
+	blocks_load(blocks, obj, 2 * BLOCKS_SIZE, 1, loaded, &r);
+	hand_fail(&hand, 0, -ETIMEDOUT, "slow");
+	assert_int_equal(r.answers, 3);
+	assert_int_equal(r.err, -ETIMEDOUT);
+	blocks_load(blocks, obj, 3 * BLOCKS_SIZE, 1, loaded, &r);
+	assert_int_equal(r.err, -EINVAL);
+	object_unref(obj);
+}
+
 static void ahead_fetches_without_a_reader(void **state)
 {
 	struct object *obj = make_object("k", 1 * M + 5);
@@ -564,6 +601,7 @@ int main(void)
 		TEST(failures_let_those_who_wait_go_on),
 		TEST(a_store_that_fails_at_once_builds_no_stack),
 		TEST(a_reader_may_read_again_from_its_callback),
+		TEST(loading_brings_bytes_into_memory_and_gives_none),
 		TEST(ahead_fetches_without_a_reader),
 		TEST(ahead_takes_at_most_half_until_it_is_read),
 		TEST(ahead_gives_up_where_there_is_no_room),

@@ -65,6 +65,7 @@ static void open_world(struct world *w, size_t capacity)
 	o.workers = 2;
 	o.timeout_ms = 60000;
 	o.blocks = w->blocks;
+	o.fetch_max = (size_t)16 << 20;
 	o.stats = &w->stats;
 	assert_non_null(o.binary);
 	assert_int_equal(pool_new(&o, why, &w->pool), 0);
