@@ -362,14 +362,23 @@ cudaError_t cudaFreeHost(void *buffer)
 	return release(buffer);
 }
 
+static bool is_pinned(const void *at, size_t n)
+{
+	auto of = pinned.upper_bound((const char *)at);
+
+	return of != pinned.begin() &&
+	       (const char *)at + n <= std::prev(of)->first + std::prev(of)->second.size;
+}
+
 /* The GPU reads these bytes later: what is there then has to be what is there now. */
 static void queue_upload(void *to, const void *from, size_t n, cudaStream_t stream)
 {
 	auto of = pinned.upper_bound((const char *)from);
 	auto now = std::make_shared<std::vector<char>>((const char *)from, (const char *)from + n);
 
-	if (of == pinned.begin() || (const char *)from + n > (--of)->first + of->second.size)
+	if (!is_pinned(from, n))
 		fake_cuda_wrong("an upload from memory that isn't pinned");
+	--of;
 	of->second.reads++;
 	fake_cuda_queue(stream, [=]() {
 		changed += memcmp(from, now->data(), n) != 0;
@@ -387,6 +396,9 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcp
 		queue_upload(to, from, n, stream);
 	else if (!error)
 		fake_cuda_queue(stream, [=]() { memcpy(to, from, n); });
+	/* The driver waits, as it has to copy twice. */
+	if (!error && kind == cudaMemcpyDeviceToHost && !is_pinned(to, n))
+		run_until(stream, [=]() { return stream->queue.empty(); });
 	return error;
 }
 
@@ -421,7 +433,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *ret, int number)
 {
 	if (fake_cuda_fails())
 		return failed(cudaErrorUnknown);
-	memset(&ret->uuid, 'a' + number, sizeof(ret->uuid));
+	ret->pciBusID = 1 + number;
 	snprintf(ret->name, sizeof(ret->name), "Fake GPU");
 	ret->major = capability;
 	ret->minor = 0;

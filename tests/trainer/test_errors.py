@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save_file
     (["--data", "x", "--max-bad", "2"], "max_bad = 2: must be a share of the samples"),
     (["--data", "x", "--optimizer", "lion"], "optimizer = lion: must be sgd or adamw"),
     (["--data", "x", "--device", "tpu"], "device = tpu: must be cpu"),
-    (["--data", "x", "--reduce", "nccl"], "reduce = nccl: NCCL adds up within GPUs: device = cuda"),
+    (["--data", "x", "--reduce", "nccl"], "reduce = nccl needs device = cuda: NCCL adds up within GPUs"),
     (["--data", "x", "--reduce", "sum"], "reduce = sum: must be auto, nccl or mpi"),
     (["--data", "x", "--resume", "--overwrite"], "--resume and --overwrite exclude each other"),
     (["--data", "x", "--config", "/nowhere.ini"], "/nowhere.ini: No such file"),
@@ -34,7 +34,7 @@ def test_wrong_options_are_told_before_anything_happens(arguments, says):
 @pytest.mark.parametrize("text,says", [
     ("[train]\nepochs = many\n", "c.ini:2: epochs = many: must be a whole number"),
     ("[train]\nresume = yes\n", "c.ini:2: resume: no such key"),
-    ("[mount]\n", "c.ini:1: [mount] there is only the section [train]"),
+    ("[mount]\n", "c.ini:1: [mount]: there is only the section [train]"),
     ("[train]\nepochs\n", 'c.ini:2: neither "key = value" nor "[section]"'),
 ])
 def test_a_wrong_file_is_told_with_its_line(tmp_path, text, says):
@@ -63,6 +63,13 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_a_folder_without_samples(tmp_path):
     (tmp_path / "data").mkdir()
     assert "there are no samples" in train(tmp_path / "data", tmp_path / "out", status=1)
+
+
+def test_the_root_of_a_mount(own, tmp_path):
+    (own / ".s3samplefs").mkdir()
+    (own / "index.csv").unlink()
+    told = train(own, tmp_path / "out", status=1)
+    assert f"{own}: is the root of a mount; the samples are in {own}/samples" in told
 
 
 def test_one_class(tmp_path):

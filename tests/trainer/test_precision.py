@@ -157,8 +157,9 @@ def test_a_loss_scale_that_overflows_is_halved_and_the_step_left_out(small, devi
 
 
 def test_a_fixed_loss_scale_leaves_steps_out_as_well(small, device, tmp_path):
-    train(small, tmp_path / "out", *EPOCHS, *OVERFLOWS, "--loss-scale", 32768, *device)
+    told = train(small, tmp_path / "out", *EPOCHS, *OVERFLOWS, "--loss-scale", 32768, *device)
     assert {e["loss_scale"] for e in events(tmp_path / "out", "step")} == {32768}
+    assert f"{words(tmp_path / 'out')['left_out']} of 30 steps were left out" in told
     assert int(words(tmp_path / "out")["left_out"]) == len(events(tmp_path / "out", "overflow")) > 0
     assert all(np.isfinite(a).all() for a in arrays(tmp_path / "out").values())
 
@@ -198,7 +199,8 @@ def test_gradients_that_always_overflow_end_the_run(small, tmp_path):
     told = train(small, tmp_path / "out", "--epochs", 100, "--precision", "fp16", "--loss-scale",
                  2 ** 24, status=1)
     assert "the gradients overflow in every step, the last time in step 64 with loss_scale = " \
-           "1.67772e+07: a smaller one may help" in told
+           "16777216: a smaller one may help" in told
+    assert "step 1 is left out, as its gradients overflowed with loss_scale = 16777216" in told
     assert len(events(tmp_path / "out", "overflow")) == 64
     assert all(np.isfinite(a).all() for a in arrays(tmp_path / "out").values())
 

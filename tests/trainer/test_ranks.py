@@ -10,6 +10,7 @@ import pytest
 from lib.programs import WITH_CUDA
 from lib.runs import ENV, checkpoint, command, events, refused, same_bits, start, train, wait_for_step
 from lib.small import make_small, samples_of
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 # Open MPI refuses root, and more ranks than cores. Its own shared memory isn't the point here.
@@ -108,6 +109,11 @@ def test_a_bad_sample_of_any_rank_counts_once(own, tmp_path):
     assert list(load_file(checkpoint(tmp_path / "out"))["data.bad"]) == [3, 40]
 
 
+def test_tasks_of_srun_without_mpi_are_refused(small, tmp_path):
+    told = train(small, tmp_path / "out", status=1, env={"SLURM_STEP_NUM_TASKS": "4"})
+    assert "srun started 4 tasks that know nothing of each other: " in told
+
+
 def test_a_rank_that_cannot_start_ends_all(own, tmp_path):
     shutil.rmtree(own)
     told = train_ranks(2, own, tmp_path / "out", *EPOCHS, status=1)
@@ -119,6 +125,37 @@ def test_what_rank_0_alone_sees_ends_all(small, tmp_path):
     checkpoint(tmp_path / "out").write_bytes(b"")
     told = train_ranks(2, small, tmp_path / "out", *EPOCHS, status=1)
     assert "is there already" in told
+
+
+@pytest.mark.parametrize("number,status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_any_rank_saves_and_ends_all(small, tmp_path, number, status):
+    """As srun sends them, to each; here to the second alone."""
+    out = tmp_path / "out"
+    run = subprocess.Popen(mpirun(2, small, out, "--epochs", 10**6, "--threads", 1, "--batch", 4),
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=MPI_ENV)
+    wait_for_step(run, 3)
+    ranks = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True).stdout.split()
+    assert len(ranks) == 2
+    os.kill(int(ranks[1]), number)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == status
+    assert "; --resume goes on" in told
+    assert events(out, "end")[-1]["how"] == "interrupted"
+    with safe_open(checkpoint(out), "np") as file:
+        assert int(file.metadata()["step"]) == events(out, "step")[-1]["step"] >= 3
+
+
+def test_a_signal_at_the_end_leaves_nobody_waiting(small, tmp_path):
+    """A rank may hear of it when others have seen that there is no batch any more."""
+    for delay in range(8):
+        run = subprocess.Popen(mpirun(2, small, tmp_path / str(delay), *EPOCHS, "--batch", 4),
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=MPI_ENV)
+        wait_for_step(run, 8 + delay)
+        ranks = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True)
+        for rank in ranks.stdout.split()[1:]:
+            os.kill(int(rank), signal.SIGINT)
+        run.communicate(timeout=60)
+        assert run.returncode in (0, 130)
 
 
 def test_a_rank_that_is_killed_ends_all_and_leaves_a_checkpoint(small, tmp_path):
@@ -151,7 +188,7 @@ if WITH_CUDA:
     @pytest.fixture(scope="module")
     def one_gpu(small, tmp_path_factory):
         out = tmp_path_factory.mktemp("one_gpu") / "out"
-        train(small, out, *EPOCHS, *CUDA, "--batch", 8)
+        train(small, out, *EPOCHS, *CUDA, "--batch", 8, "--deterministic")
         return out
 
     def environment(out):

@@ -18,7 +18,7 @@ static void fill(struct reduce_rank all[RANKS], enum reduce wanted)
 {
 	for (int r = 0; r < RANKS; r++) {
 		all[r] = (struct reduce_rank){ .wanted = (uint8_t)wanted, .built = true, .gpu = true };
-		all[r].uuid[REDUCE_UUID - 1] = (uint8_t)r;
+		all[r].place[REDUCE_PLACE - 1] = (uint8_t)r;
 	}
 }
 
@@ -68,7 +68,7 @@ static void what_speaks_against_it_is_named(void **state)
 			all[1].built = i != 1;
 			all[1].deterministic = i == 2;
 			if (i == 3)
-				all[2].uuid[REDUCE_UUID - 1] = 0;
+				all[2].place[REDUCE_PLACE - 1] = 0;
 			expect(all, wanted == REDUCE_NCCL ? -EINVAL : 0, false,
 			       wanted == REDUCE_MPI ? "as asked for" : says[i]);
 		}

@@ -1,9 +1,13 @@
 """What a run does: it learns, it is the same every time, it tells what it did."""
 import csv
+import fcntl
 import os
 import pty
+import re
 import shutil
+import struct
 import subprocess
+import termios
 
 import numpy as np
 import pytest
@@ -117,8 +121,10 @@ def test_rates_follow_the_schedule(small, tmp_path):
     assert rates == pytest.approx(expected)
 
 
-def test_a_terminal_gets_one_line_that_moves(small, tmp_path):
+@pytest.mark.parametrize("columns", [0, 40, 80, 200])
+def test_a_terminal_gets_one_line_that_moves(small, tmp_path, columns):
     us, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     run = subprocess.Popen(command(small, tmp_path, "--epochs", 2), stderr=terminal, env=ENV)
     os.close(terminal)
     text = b""
@@ -129,8 +135,14 @@ def test_a_terminal_gets_one_line_that_moves(small, tmp_path):
         pass  # the other end is closed
     os.close(us)
     assert run.wait(60) == 0
-    assert b"\r[" in text and b"epoch 1/2" in text and b"left" in text and b"waited" in text
-    assert text.count(b"\n") < 8
+    drawn = re.findall(rb"\r([^\r\n\x1b]+)\x1b\[K", text)
+    assert drawn and text.count(b"\n") < 8
+    for line in drawn:
+        # Not even the last column: there the cursor would be on the next line.
+        assert len(line) < (columns or 80)
+        assert b"epoch 1/2" in line or b"epoch 2/2" in line
+        assert line.startswith(b"[") == (columns == 200)
+        assert columns == 40 or b" left" in line
 
 
 def test_the_waiting_for_data_is_told(small, tmp_path):

@@ -8,10 +8,14 @@
 #include "backend/cuda_priv.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "util/file.h"
 
 /* What NVIDIA recommends for its largest GPUs. One of our own, as without it cuBLAS promises
  * the same bits only as long as no other stream runs. */
 #define CUBLAS_WORKSPACE ((size_t)32 << 20) /* bytes */
+
+#define CUDA_BOOT 36 /* characters of a boot's UUID */
+_Static_assert(CUDA_PLACE == CUDA_BOOT + 3 * sizeof(int32_t), "places have another size");
 
 static void free_cuda(struct backend *b)
 {
@@ -156,13 +160,23 @@ int cuda_devices(void)
 	return cuda_error(cudaGetDeviceCount(&n), "devices") ? 0 : n;
 }
 
-int cuda_uuid(int device, uint8_t ret[CUDA_UUID])
+int cuda_place(int device, uint8_t ret[CUDA_PLACE])
 {
 	struct cudaDeviceProp gpu = { 0 };
 	int err = cuda_error(cudaGetDeviceProperties(&gpu, device), "properties");
+	const int32_t pci[] = { gpu.pciDomainID, gpu.pciBusID, gpu.pciDeviceID };
+	struct buf boot;
 
+	buf_init(&boot, 4096);
 	if (!err)
-		memcpy(ret, &gpu.uuid, CUDA_UUID);
+		err = file_read("/proc/sys/kernel/random/boot_id", &boot);
+	if (!err && boot.len < CUDA_BOOT)
+		err = -EIO;
+	if (!err) {
+		memcpy(ret, boot.data, CUDA_BOOT);
+		memcpy(ret + CUDA_BOOT, pci, sizeof(pci));
+	}
+	buf_done(&boot);
 	return err;
 }
 

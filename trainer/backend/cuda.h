@@ -26,10 +26,11 @@ struct cuda_options {
 /* How many devices there are; 0 also where there is no driver. */
 int cuda_devices(void);
 
-#define CUDA_UUID 16 /* bytes */
+#define CUDA_PLACE 48 /* bytes */
 
-/* The name that a device has in all processes and on all machines. Returns 0 or -EIO. */
-int cuda_uuid(int device, uint8_t ret[CUDA_UUID]);
+/* Which machine (its boot) and which PCI device it is, the same in all processes; parts of a GPU
+ * (MIG) have the same, as NCCL takes them for one. Returns 0 or -errno. */
+int cuda_place(int device, uint8_t ret[CUDA_PLACE]);
 
 /* Returns 0, -ENODEV (no such device), -ENOTSUP (one that has no TF32 or bf16: before compute
  * capability 8.0), -ENOMEM or -EIO. Free with backend_free. */

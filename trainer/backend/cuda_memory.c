@@ -51,6 +51,10 @@ int cuda_download(struct backend *b, void *host, const void *buffer, size_t byte
 	struct cuda *cuda = cuda_of(b);
 	int err = cuda_enter(cuda);
 
+	/* To memory that isn't pinned the copy itself waits, within the driver, and nobody asks
+	 * NCCL meanwhile. */
+	if (!err)
+		err = cuda_wait(cuda, "download");
 	if (!err)
 		err = cuda_error(cudaMemcpyAsync(host, buffer, bytes, cudaMemcpyDeviceToHost,
 		                                 cuda->compute), "download");

@@ -7,8 +7,8 @@
  * what comes out is the same on all ranks.
  *
  * Where a rank is gone, the others' functions that wait for the GPU (upload, download, release)
- * give up what it was asked for as soon as NCCL notices. All that return something fail with
- * -ECONNRESET from then on. */
+ * give up what it was asked for as soon as NCCL notices. All that return something fail
+ * from then on, with -ECONNRESET where NCCL says that a rank was lost. */
 #ifndef S3SAMPLE_BACKEND_CUDA_NCCL_H
 #define S3SAMPLE_BACKEND_CUDA_NCCL_H
 

@@ -10,7 +10,8 @@
  * Where the caller's memory is pinned, there is no first step.
  *
  * A piece is used again when its last step is done. If the next one isn't free there will
- * be one more, up to PIECES_MAX of PIECE bytes each, on both sides; then the caller waits. */
+ * be one more, up to PIECES_MAX of PIECE bytes each for either kind of memory (on both sides,
+ * or on the GPU alone); then the caller waits. */
 #ifndef S3SAMPLE_BACKEND_CUDA_STAGING_H
 #define S3SAMPLE_BACKEND_CUDA_STAGING_H
 
@@ -47,9 +48,9 @@ int staging_init(struct staging *s);
 /* Takes zeros and half-built ones. Nothing may be on its way. */
 void staging_done(struct staging *s);
 
-/* Queues the copy of host's bytes to buffer behind the work on cuda's compute stream. host is free when it
- * returns; if all of it is pinned, when that stream has come there. May
- * wait for it, as cuda_wait does. */
+/* Queues the copy of host's bytes to buffer behind the work on cuda's compute stream. host is
+ * free when it returns; if all of it is pinned, when that stream has come there. May wait for
+ * it, as cuda_wait does. */
 int staging_upload(struct cuda *cuda, void *buffer, const void *host, size_t bytes, bool pinned);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "data/order.h"
@@ -294,6 +295,20 @@ static int hash(struct samples *s, struct why *why)
 	return err ? why_no_memory(why) : 0;
 }
 
+/* Below the root of a mount everything is there several times, and splits are a level too deep. */
+static int check_root(const char *folder, struct why *why)
+{
+	char *path;
+	int there;
+
+	if (asprintf(&path, "%s/.s3samplefs", folder) < 0)
+		return why_no_memory(why);
+	there = access(path, F_OK) == 0;
+	free(path);
+	return there ? why_set(why, -EINVAL, "%.900s: is the root of a mount; the samples are in %.900s/"
+	                       "samples", folder, folder) : 0;
+}
+
 int samples_load(const char *folder, const struct samples_config *config, struct samples **ret,
                  struct why *why)
 {
@@ -303,8 +318,11 @@ int samples_load(const char *folder, const struct samples_config *config, struct
 	if (!s)
 		return why_no_memory(why);
 	err = samples_index(folder, s, why);
-	if (err == -ENOENT)
-		err = samples_walk(folder, s, why);
+	if (err == -ENOENT) {
+		err = check_root(folder, why);
+		if (!err)
+			err = samples_walk(folder, s, why);
+	}
 	if (!err && s->n == 0)
 		err = why_set(why, -EINVAL, "%s: there are no samples", folder);
 	if (!err)

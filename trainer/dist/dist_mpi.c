@@ -12,6 +12,8 @@
 #include "dist/dist.h"
 #include "util/why.h"
 
+#define NO_MPI "srun --mpi=pmix starts ranks"
+
 struct dist {
 	int rank, ranks;        /* of 1: MPI was never started */
 	int local;              /* among those on this machine */
@@ -55,11 +57,26 @@ static int find_local_rank(struct dist *d)
 	return err;
 }
 
+/* Each task of srun would be a run of its own, all with one folder for results. */
+static int check_srun(struct why *why)
+{
+	const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+
+	if (!tasks || strtoul(tasks, NULL, 10) < 2)
+		return 0;
+	return why_set(why, -EINVAL, "srun started %.20s tasks that know nothing of each other: "
+	               "%s", tasks, NO_MPI);
+}
+
 int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
 {
 	struct dist *d = malloc(sizeof(*d));
-	int err = 0, level;
+	int err = launched() ? 0 : check_srun(why), level;
 
+	if (err) {
+		free(d);
+		return err;
+	}
 	if (!d)
 		return why_no_memory(why);
 	*d = (struct dist){ 0, 1, 0 };

@@ -1,13 +1,27 @@
 /* Built where there is no MPI: one rank. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dist/dist.h"
 #include "util/why.h"
 
+#define NO_MPI "this program was built without MPI"
+
 struct dist {
 	unsigned rank, ranks;
 };
+
+/* Each task of srun would be a run of its own, all with one folder for results. */
+static int check_srun(struct why *why)
+{
+	const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+
+	if (!tasks || strtoul(tasks, NULL, 10) < 2)
+		return 0;
+	return why_set(why, -EINVAL, "srun started %.20s tasks that know nothing of each other: "
+	               "%s", tasks, NO_MPI);
+}
 
 int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
 {
@@ -17,6 +31,10 @@ int dist_new(int *argc, char ***argv, struct dist **ret, struct why *why)
 	(void)argv;
 	if (!d)
 		return why_no_memory(why);
+	if (check_srun(why)) {
+		free(d);
+		return -EINVAL;
+	}
 	*d = (struct dist){ 0, 1 };
 	*ret = d;
 	return 0;

@@ -39,6 +39,24 @@ static void *interrupt_main(void *arg)
 	return NULL;
 }
 
+static sigset_t heard(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	return set;
+}
+
+void interrupt_block(void)
+{
+	sigset_t set = heard();
+
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 int interrupt_new(struct interrupt **ret)
 {
 	struct interrupt *i = calloc(1, sizeof(*i));
@@ -46,11 +64,8 @@ int interrupt_new(struct interrupt **ret)
 
 	if (!i)
 		return -ENOMEM;
-	sigemptyset(&i->signals);
-	sigaddset(&i->signals, SIGINT);
-	sigaddset(&i->signals, SIGTERM);
-	sigaddset(&i->signals, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &i->signals, NULL);
+	i->signals = heard();
+	interrupt_block();
 	pthread_mutex_init(&i->lock, NULL);
 	err = pthread_create(&i->thread, NULL, interrupt_main, i);
 	if (err) {

@@ -4,6 +4,10 @@
 #define S3SAMPLE_TRAIN_INTERRUPT_H
 
 struct interrupt;
+
+/* Blocks SIGINT and SIGTERM (and SIGUSR1) in this thread, and so in all that it starts later,
+ * those of libraries included: first of all. They stay pending for interrupt_new. */
+void interrupt_block(void);
 struct loader;
 
 /* Blocks the signals in all threads that are started from now on. Returns 0 or -errno. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "dist/dist.h"
+#include "train/interrupt.h"
 #include "train/options.h"
 #include "train/run.h"
 #include "util/why.h"
@@ -11,6 +12,8 @@ static int run(const struct options *o, int *argc, char ***argv, struct why *why
 	struct dist *d;
 	int status;
 
+	/* MPI's threads would end the process. */
+	interrupt_block();
 	if (dist_new(argc, argv, &d, why))
 		return 1;
 	status = run_train(o, d, why);

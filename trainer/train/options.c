@@ -51,7 +51,7 @@ static int take_item(void *arg, const struct ini_item *item)
 	int err;
 
 	if (strcmp(item->section, "train") != 0)
-		return why_set(r->why, -EINVAL, "%s:%u: [%.80s] there is only the section [train]",
+		return why_set(r->why, -EINVAL, "%s:%u: [%.80s]: there is only the section [train]",
 		               r->o->config, item->line, item->section);
 	if (!item->key)
 		return 0;
@@ -161,7 +161,7 @@ static int check_reduce(const struct options *o, struct why *why)
 	if (o->reduce != REDUCE_NCCL)
 		return 0;
 	if (o->device != DEVICE_CUDA)
-		return why_set(why, -EINVAL, "reduce = nccl: NCCL adds up within GPUs: device = cuda");
+		return why_set(why, -EINVAL, "reduce = nccl needs device = cuda: NCCL adds up within GPUs");
 	if (!built)
 		return why_set(why, -EINVAL, "reduce = nccl: this program was built without NCCL");
 	if (o->deterministic)

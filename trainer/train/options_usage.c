@@ -33,7 +33,11 @@ const char *options_usage(void)
 	       "  --audio-width N (64)    --audio-depth N (4)\n"
 	       "\n"
 	       "Running:\n"
+#ifdef HAVE_CUDA
+	       "  --device NAME           cpu or cuda (cpu)\n"
+#else
 	       "  --device NAME           cpu (cpu)\n"
+#endif
 	       "  --precision NAME        float32, tf32 (GPUs only), bf16 or fp16 (float32)\n"
 	       "  --loss-scale N          a power of two, or auto (auto)\n"
 	       "  --reduce NAME           how ranks add up: auto, nccl (within GPUs) or mpi (auto)\n"

@@ -11,7 +11,7 @@ static bool find_shared(const struct reduce_rank *all, unsigned ranks, unsigned 
 {
 	for (unsigned b = 1; b < ranks; b++) {
 		for (unsigned a = 0; a < b; a++) {
-			if (memcmp(all[a].uuid, all[b].uuid, REDUCE_UUID) == 0) {
+			if (memcmp(all[a].place, all[b].place, REDUCE_PLACE) == 0) {
 				*ret_a = a;
 				*ret_b = b;
 				return true;

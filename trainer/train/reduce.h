@@ -12,14 +12,14 @@ struct why;
 /* What was asked for. */
 enum reduce { REDUCE_AUTO, REDUCE_NCCL, REDUCE_MPI };
 
-#define REDUCE_UUID 16 /* bytes */
+#define REDUCE_PLACE 48 /* bytes */
 
 /* What a rank tells the others, as bytes. */
 struct reduce_rank {
 	uint8_t wanted;         /* enum reduce; that of rank 0 is taken */
 	uint8_t built;          /* with NCCL */
-	uint8_t gpu;            /* it has one, */
-	uint8_t uuid[REDUCE_UUID]; /* this */
+	uint8_t gpu;            /* it computes on one */
+	uint8_t place[REDUCE_PLACE]; /* which that is; the same for two ranks that share one */
 	uint8_t deterministic;
 };
 

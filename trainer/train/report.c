@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -18,6 +19,7 @@
 #define CSV_MAX ((size_t)1 << 30) /* bytes */
 #define REDRAW_MS 100
 #define BAR 20                    /* characters */
+#define COLUMNS_UNKNOWN 80
 
 static const char csv_head[] = "step,epoch,lr,loss,accuracy,val_loss,val_accuracy,samples_per_s,wait_share\n";
 
@@ -210,30 +212,43 @@ static void describe(const struct report *r, const struct report_step *s, struct
 		format_time(samples_left(r, s) / speed(r), left, sizeof(left));
 	else
 		snprintf(left, sizeof(left), "?");
-	buf_printf(out, "epoch %u/%u  %zu/%zu  %.0f samples/s", s->epoch + 1, r->config.epochs, s->done,
-	           s->total, speed(r));
+	buf_printf(out, "epoch %u/%u  %zu/%zu", s->epoch + 1, r->config.epochs, s->done, s->total);
 	if (s->epoch_weight > 0)
 		buf_printf(out, "  loss %.4f  accuracy %.1f %%", s->epoch_loss / s->epoch_weight,
 		           100 * s->epoch_hits / s->epoch_weight);
-	buf_printf(out, "  waited %.1f %%  %s left", 100 * report_wait_share(r), left);
+	buf_printf(out, "  %s left  %.0f samples/s  waited %.1f %%", left, speed(r),
+	           100 * report_wait_share(r));
 }
 
+static size_t columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col :
+	                                                                         COLUMNS_UNKNOWN;
+}
+
+/* Longer than the terminal is wide it would wrap, and could not be drawn over: the bar goes
+ * first, then the end. */
 static void draw(struct report *r, const struct report_step *s)
 {
-	size_t full = s->total ? s->done * BAR / s->total : 0;
-	struct buf line;
+	size_t full = s->total ? s->done * BAR / s->total : 0, width = columns() - 1;
+	struct buf text, bar;
 
 	if (r->drawn && clock_ms() - r->drawn_ms < REDRAW_MS)
 		return;
-	buf_init(&line, 1024);
-	buf_putc(&line, '[');
+	buf_init(&text, 1024);
+	buf_init(&bar, 1024);
+	describe(r, s, &text);
+	buf_putc(&bar, '[');
 	for (size_t i = 0; i < BAR; i++)
-		buf_putc(&line, i < full ? '#' : '.');
-	buf_puts(&line, "]  ");
-	describe(r, s, &line);
-	if (!buf_error(&line))
-		fprintf(stderr, "\r%s\033[K", line.data);
-	buf_done(&line);
+		buf_putc(&bar, i < full ? '#' : '.');
+	buf_puts(&bar, "]  ");
+	if (!buf_error(&text) && !buf_error(&bar))
+		fprintf(stderr, "\r%s%.*s\033[K", bar.len + text.len <= width ? bar.data : "", (int)width,
+		        text.data);
+	buf_done(&bar);
+	buf_done(&text);
 	r->drawn = true;
 	r->drawn_ms = clock_ms();
 }

@@ -23,7 +23,7 @@
 #include "util/why.h"
 
 /* What all ranks have to agree on before a batch is used. */
-enum vote { VOTE_WEIGHT, VOTE_BAD, VOTE_INTERRUPTED, VOTE_FAILED, VOTES };
+enum vote { VOTE_WEIGHT, VOTE_BAD, VOTE_INTERRUPTED, VOTE_ENDED, VOTE_FAILED, VOTES };
 
 /* How the loop goes on. STOPPED: no batch could be had, but what is done is worth keeping;
  * FAILED: it isn't. */
@@ -103,8 +103,7 @@ static enum next take_batch(struct run *r, struct batch **ret, double *ret_weigh
 	struct batch *b = NULL;
 	int status = loader_next(r->loader, &b, why), err;
 
-	if (status == 1)
-		return NEXT_END;
+	vote[VOTE_ENDED] = status == 1;
 	vote[VOTE_INTERRUPTED] = status == -EINTR;
 	vote[VOTE_FAILED] = status < 0 && status != -EINTR;
 	for (size_t i = 0; b && i < b->places; i++)
@@ -120,9 +119,16 @@ static enum next take_batch(struct run *r, struct batch **ret, double *ret_weigh
 			why_set(why, -EIO, "another rank failed");
 		return NEXT_STOPPED;
 	}
+	/* All come to the end together; one that was interrupted there just hasn't seen it. */
+	if (vote[VOTE_ENDED] > 0)
+		return NEXT_END;
 	if (vote[VOTE_INTERRUPTED] > 0)
 		return NEXT_SIGNAL;
-	if (vote[VOTE_BAD] > 0 && (share_bad(r, b, why) || check_bad(r, why)))
+	if (vote[VOTE_BAD] > 0 && share_bad(r, b, why)) {
+		r->alone = true;
+		return NEXT_FAILED;
+	}
+	if (vote[VOTE_BAD] > 0 && check_bad(r, why))
 		return NEXT_STOPPED;
 	*ret = b;
 	*ret_weight = vote[VOTE_WEIGHT];
@@ -155,6 +161,8 @@ static int forward(struct run *r, const struct batch *b, double weight, double s
 static int device_failed(struct run *r, int err, struct why *why)
 {
 	r->alone = true;
+	if (err == -ECONNRESET)
+		return why_set(why, err, "another rank, or the way to it, was lost in a sum over all GPUs");
 	return why_set(why, err, "the device failed: %s", strerror(-err));
 }
 
@@ -167,12 +175,15 @@ static int change_weights(struct run *r, struct why *why)
 	int err = scaler_unscale(r->scaler, &finite);
 
 	if (!finite) {
+		if (p->left_out++ == 0)
+			report_say(r->report, "step %" PRIu64 " is left out, as its gradients overflowed with "
+			           "loss_scale = %.0f; others that are will be counted", p->step + 1,
+			           (double)scale);
 		report_overflow(r->report, p->step + 1, scale);
-		p->left_out++;
 	}
 	if (err == -ERANGE)
 		return why_set(why, err, "the gradients overflow in every step, the last time in step %" PRIu64
-		               " with loss_scale = %g: %s may help", p->step + 1, (double)scale,
+		               " with loss_scale = %.0f: %s may help", p->step + 1, (double)scale,
 		               r->o->loss_scale > 1 ? "a smaller one" : "a lower lr, or precision = bf16,");
 	if (!err && finite)
 		err = optimizer_step(r->optimizer, p->step, p->step - p->left_out);
@@ -324,6 +335,15 @@ static enum next loop(struct run *r, struct why *why)
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
+static void tell_left_out(struct run *r)
+{
+	const struct progress *p = &r->progress;
+
+	if (p->left_out > 0)
+		report_say(r->report, "%" PRIu64 " of %" PRIu64 " steps were left out, as their gradients "
+		           "overflowed", p->left_out, p->step);
+}
+
 static void tell_bad(struct run *r)
 {
 	const struct bad_sample *bad = bad_get(r->bad);
@@ -344,6 +364,7 @@ static int finish(struct run *r, enum next how, struct why *why)
 	int status = 0;
 
 	tell_bad(r);
+	tell_left_out(r);
 	/* Another rank may have been the one that was told. */
 	if (how == NEXT_SIGNAL)
 		status = 128 + (signal ? signal : SIGTERM);
@@ -369,11 +390,23 @@ static int finish(struct run *r, enum next how, struct why *why)
 	return status;
 }
 
+/* Where the others wait for this rank in something that it won't come to. */
+static void end_all(struct run *r, int status, const struct why *why)
+{
+	if (!r->alone || dist_ranks(r->dist) == 1)
+		return;
+	fprintf(stderr, "s3sample-train: rank %u: %s\n", dist_rank(r->dist), why->text);
+	dist_abort(r->dist, status);
+}
+
 /* A rank that can't start takes the others along. */
 static int agree(struct run *r, int err, struct why *why)
 {
 	double failed = err != 0;
-	int unheard = dist_sum_doubles(r->dist, &failed, 1);
+	int unheard;
+
+	end_all(r, 1, why);
+	unheard = dist_sum_doubles(r->dist, &failed, 1);
 
 	if (!err && unheard)
 		err = unreachable(unheard, why);
@@ -402,10 +435,7 @@ int run_train(const struct options *o, struct dist *d, struct why *why)
 		fflush(NULL);
 		_exit(status);
 	}
-	if (r.alone && dist_ranks(d) > 1) {
-		fprintf(stderr, "s3sample-train: rank %u: %s\n", dist_rank(d), why->text);
-		dist_abort(d, status);
-	}
+	end_all(&r, status, why);
 done:
 	run_done(&r);
 	return status;

@@ -21,6 +21,8 @@ struct run {
 	struct dist *dist;
 	struct interrupt *interrupt;
 	struct backend *backend;
+	int gpu;                    /* its number: ranks of a machine share its GPUs out in their
+	                               order, and those that each see only their own begin at 0 */
 	bool nccl;                  /* how gradients of several ranks are added up */
 	struct why reduce;          /* the same as a sentence, or "" */
 	struct reduce_rank *rank;   /* of each; of the others when run_join_ranks has asked them */
@@ -54,10 +56,6 @@ struct run {
 int run_open_device(struct run *r, struct why *why);
 int run_setup(struct run *r, struct why *why);
 void run_done(struct run *r);
-
-/* The number of this rank's GPU, where there is one: ranks of a machine share its GPUs out in
- * their order, and those that each see only their own begin at 0. */
-int run_gpu(const struct run *r);
 
 /* run_ranks.c: notes what the others have to know of this rank. */
 int run_describe_rank(struct run *r, struct why *why);

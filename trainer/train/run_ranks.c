@@ -30,12 +30,12 @@ int run_describe_rank(struct run *r, struct why *why)
 	own->built = true;
 #endif
 #ifdef HAVE_CUDA
-	_Static_assert(REDUCE_UUID == CUDA_UUID, "GPUs have longer names");
+	_Static_assert(REDUCE_PLACE == CUDA_PLACE, "GPUs have longer names");
 	own->gpu = r->o->device == DEVICE_CUDA;
-	if (own->gpu)
-		err = cuda_uuid(run_gpu(r), own->uuid);
+	if (own->gpu && dist_ranks(r->dist) > 1)
+		err = cuda_place(r->gpu, own->place);
 #endif
-	return err ? why_set(why, err, "the GPU's UUID can't be read: %s", strerror(-err)) : 0;
+	return err ? why_set(why, err, "which GPU this is can't be found out: %s", strerror(-err)) : 0;
 }
 
 static int choose(struct run *r, struct why *why)
@@ -70,16 +70,22 @@ static int join(struct run *r, struct why *why)
 		int err;
 		uint8_t id[CUDA_NCCL_ID];
 	} made = { 0 };
+	double together = 0;
 	int err;
 
 	if (dist_rank(r->dist) == 0)
 		made.err = cuda_nccl_id(made.id);
 	err = dist_broadcast(r->dist, &made, sizeof(made));
+	/* The id has to have arrived everywhere before anybody waits without helping MPI along. */
+	if (!err)
+		err = dist_sum_doubles(r->dist, &together, 1);
 	if (err)
 		return why_set(why, err, "the other ranks can't be reached: %s", strerror(-err));
 	err = made.err;
-	if (!err)
+	if (!err) {
 		err = cuda_nccl_join(r->backend, made.id, dist_rank(r->dist), dist_ranks(r->dist));
+		r->alone = err != 0;
+	}
 	return err ? why_set(why, err, "the GPUs of the ranks can't be joined by NCCL: %s; NCCL_DEBUG=WARN "
 	                     "in the environment tells more, --reduce mpi does without",
 	                     strerror(-err)) : 0;

@@ -62,11 +62,6 @@ static enum precision activations(const struct options *o)
 
 #ifdef HAVE_CUDA
 
-int run_gpu(const struct run *r)
-{
-	return (int)(dist_local_rank(r->dist) % (unsigned)cuda_devices());
-}
-
 static int open_cuda(struct run *r, struct why *why)
 {
 	struct cuda_options options = {
@@ -74,11 +69,11 @@ static int open_cuda(struct run *r, struct why *why)
 		.reduced_precision = r->o->precision == ARITHMETIC_TF32,
 		.activations = activations(r->o),
 	};
-	int err;
+	int devices = cuda_devices(), err;
 
-	if (cuda_devices() == 0)
+	if (devices == 0)
 		return why_set(why, -ENODEV, "device = cuda: there is no GPU, or no driver for it");
-	options.device = run_gpu(r);
+	r->gpu = options.device = (int)(dist_local_rank(r->dist) % (unsigned)devices);
 	err = cuda_new(&options, &r->backend);
 	if (err == -ENOTSUP)
 		return why_set(why, err, "precision = %s: this GPU is too old for it (A100, RTX 30 and "
