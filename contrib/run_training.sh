@@ -136,6 +136,19 @@ check_programs()
 	[ "$way" != aws ] || need aws "install awscli (pip install awscli), or use s3-streaming, which copies nothing"
 }
 
+# What the trainer would refuse it refuses before anything is copied or mounted.
+check_trainer()
+{
+	local word begins=anew
+
+	s3sample-train --data "$place" --out "$out" "${trainer_options[@]}" --help >/dev/null || exit
+	for word in "${trainer_options[@]}"; do
+		case $word in --resume | --resume-anyway | --overwrite) begins=on ;; esac
+	done
+	[ "$begins" = on ] || [ ! -e "$out/checkpoint.safetensors" ] ||
+		die "$out/checkpoint.safetensors: is there already; -- --resume goes on with it, -- --overwrite begins anew"
+}
+
 # ---- children ----------------------------------------------------------------------
 
 work=''   # temporary folder
@@ -370,6 +383,7 @@ main()
 	read_line "$@"
 	check_line
 	check_programs
+	check_trainer
 	mkdir -p "$out" || exit 1
 	trap clean_up EXIT
 	trap 'on_signal INT 130' INT

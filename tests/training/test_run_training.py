@@ -256,6 +256,16 @@ def test_a_bucket_that_is_not_there(world, store, way):
     assert "nowhere" in world.refuse(way, "nowhere", "--endpoint-url", store.endpoint)
 
 
+def test_what_the_trainer_refuses_is_told_before_anything_is_copied(world, store, bucket, tmp_path):
+    options = ["aws", "clips/data", "--endpoint-url", store.endpoint, "--copy", tmp_path / "copy"]
+    sentence = world.refuse(*options, trainer=["--epoch", "3"], status=2)
+    assert sentence.startswith("s3sample-train: --epoch: no such key (did you mean epochs?)")
+    world.out.mkdir()
+    (world.out / "checkpoint.safetensors").touch()
+    assert "checkpoint.safetensors: is there already; " in world.refuse(*options)
+    assert not (tmp_path / "copy").exists()
+
+
 def test_a_prefix_with_nothing_below(world, store, bucket):
     sentence = world.refuse("aws", "clips/nothing", "--endpoint-url", store.endpoint)
     assert sentence == "run_training.sh: nothing was copied: there is nothing below s3://clips/nothing"
