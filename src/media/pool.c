@@ -299,8 +299,9 @@ static void turn(struct pool *p)
 	start_missing(p);
 	pool_queue_turn(&p->queue, now);
 	hand_out(p);
-	/* Those have left room for others' bytes. */
+	/* Those have left room for others' bytes; who can't have them goes without. */
 	pool_queue_turn(&p->queue, now);
+	hand_out(p);
 	end_queue_if_broken(p);
 }
 

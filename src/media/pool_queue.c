@@ -3,6 +3,7 @@
 #include <utlist.h>
 
 #include "media/fetch.h"
+#include "store/blocks.h"
 #include "store/object.h"
 
 void pool_queue_add(struct pool_queue *q, struct pool_job *list)
@@ -10,11 +11,20 @@ void pool_queue_add(struct pool_queue *q, struct pool_job *list)
 	DL_CONCAT(q->jobs, list);
 }
 
+/* What its bytes take of the block cache. */
+static size_t room_of(const struct pool_job *job)
+{
+	uint64_t first = job->need_off / BLOCKS_SIZE;
+	uint64_t last = (job->need_off + job->need_len - 1) / BLOCKS_SIZE;
+
+	return (size_t)(last - first + 1) * BLOCKS_SIZE;
+}
+
 /* Its bytes don't count for the queue any more, whoever has them. */
 static void settle(struct pool_queue *q, struct pool_job *job, enum pool_job_state state)
 {
 	if (job->state == POOL_JOB_FETCHING || job->state == POOL_JOB_FETCHED)
-		q->bytes -= job->need_len;
+		q->bytes -= room_of(job);
 	job->state = state;
 }
 
@@ -32,7 +42,7 @@ void pool_queue_add_again(struct pool_queue *q, struct pool_job *job)
 
 static bool fits(const struct pool_queue *q, const struct pool_job *job)
 {
-	return job->need_len <= q->max - q->bytes;
+	return room_of(job) <= q->max - q->bytes;
 }
 
 static void begin(struct pool_queue *q, struct pool_job *job, uint64_t now_ns)
@@ -40,7 +50,7 @@ static void begin(struct pool_queue *q, struct pool_job *job, uint64_t now_ns)
 	job->state = POOL_JOB_FETCHING;
 	job->ticket = ++q->last_ticket;
 	job->late_ns = now_ns + q->patience_ns;
-	q->bytes += job->need_len;
+	q->bytes += room_of(job);
 	if (fetch_start(q->box, q->blocks, job->obj, job->need_off, job->need_len, FETCH_AHEAD, job->ticket) < 0)
 		settle(q, job, POOL_JOB_READY);
 }
@@ -55,7 +65,7 @@ void pool_queue_turn(struct pool_queue *q, uint64_t now_ns)
 			settle(q, job, POOL_JOB_READY);
 		if (job->state != POOL_JOB_NEW)
 			continue;
-		if (job->need_len == 0 || job->need_len > q->max)
+		if (job->need_len == 0 || room_of(job) > q->max)
 			job->state = POOL_JOB_READY;
 		else if (!full && fits(q, job))
 			begin(q, job, now_ns);

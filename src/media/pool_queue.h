@@ -24,7 +24,7 @@ struct pool_queue {
 	/* constant */
 	struct fetch_box *box;
 	struct blocks *blocks;
-	size_t max;              /* bytes fetched for jobs in here, or being fetched */
+	size_t max;              /* bytes of blocks fetched for jobs in here, or being fetched */
 	uint64_t patience_ns;
 
 	struct pool_job *jobs;   /* in order of arrival */

@@ -262,6 +262,12 @@ static void learn_prefix(struct meta *m, const char *prefix, bool exists, struct
 	unlock(m);
 }
 
+/* What couldn't be read is there. */
+static bool shows_some(const struct store_page *page)
+{
+	return page->n > 0 || page->partial;
+}
+
 static void dir_page_done(void *arg, int err, const char *why, const struct store_page *page)
 {
 	struct meta_flight *f = arg;
@@ -279,9 +285,9 @@ static void dir_page_done(void *arg, int err, const char *why, const struct stor
 	} else if (!err) {
 		/* What memory can't hold of the page is asked for again. */
 		learn_page(f->m, page, f->date, NULL);
-		learn_prefix(f->m, f->key, page->n > 0, f->date);
+		learn_prefix(f->m, f->key, shows_some(page), f->date);
 		a.ttl_ms = ttl_left(f->m, f->date);
-		if (page->n == 0)
+		if (!shows_some(page))
 			a = absent(META_DIR, a.ttl_ms);
 	}
 	land(f, a);
@@ -406,7 +412,7 @@ static void list_done(void *arg, int err, const char *why, const struct store_pa
 		why = err ? "out of memory" : NULL;
 	}
 	if (!err && is_whole(&l->list) && (page->n > 0 || !page->next))
-		learn_prefix(l->m, l->list.prefix, page->n > 0, l->date);
+		learn_prefix(l->m, l->list.prefix, shows_some(page), l->date);
 	if (!err)
 		remember_page(l->m, l, page);
 	l->done(l->arg, err, why, err ? NULL : page, err ? NULL : objects);

@@ -187,11 +187,14 @@ static bool replaces(const struct meta_page *page, const struct meta_page *old)
 	return from && to && old->date.seq < page->date.seq;
 }
 
-/* Lets pages go that can't be needed any more, then those that aren't, until so many bytes fit. */
+/* Where so many bytes don't fit, lets pages go that can't be needed any more, then those that
+ * aren't, until they do. */
 static void make_room(struct meta_pages *p, size_t bytes, uint64_t oldest_ms)
 {
 	struct meta_page *page, *next;
 
+	if (p->bytes <= p->max_bytes - bytes)
+		return;
 	DL_FOREACH_SAFE(p->lru, page, next)
 		if (page->date.ms < oldest_ms)
 			page_free(p, page);

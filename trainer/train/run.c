@@ -23,7 +23,7 @@
 #include "util/why.h"
 
 /* What all ranks have to agree on before a batch is used. */
-enum vote { VOTE_WEIGHT, VOTE_BAD, VOTE_INTERRUPTED, VOTE_ENDED, VOTE_FAILED, VOTES };
+enum vote { VOTE_WEIGHT, VOTE_BAD, VOTE_SIGINT, VOTE_SIGTERM, VOTE_ENDED, VOTE_FAILED, VOTES };
 
 /* How the loop goes on. STOPPED: no batch could be had, but what is done is worth keeping;
  * FAILED: it isn't. */
@@ -104,7 +104,8 @@ static enum next take_batch(struct run *r, struct batch **ret, double *ret_weigh
 	int status = loader_next(r->loader, &b, why), err;
 
 	vote[VOTE_ENDED] = status == 1;
-	vote[VOTE_INTERRUPTED] = status == -EINTR;
+	if (status == -EINTR)
+		vote[interrupt_signal(r->interrupt) == SIGINT ? VOTE_SIGINT : VOTE_SIGTERM] = 1;
 	vote[VOTE_FAILED] = status < 0 && status != -EINTR;
 	for (size_t i = 0; b && i < b->places; i++)
 		vote[VOTE_WEIGHT] += b->weights[i];
@@ -122,8 +123,11 @@ static enum next take_batch(struct run *r, struct batch **ret, double *ret_weigh
 	/* All come to the end together; one that was interrupted there just hasn't seen it. */
 	if (vote[VOTE_ENDED] > 0)
 		return NEXT_END;
-	if (vote[VOTE_INTERRUPTED] > 0)
+	/* Perhaps another rank alone was told. */
+	if (vote[VOTE_SIGINT] > 0 || vote[VOTE_SIGTERM] > 0) {
+		r->signal = vote[VOTE_SIGINT] > 0 ? SIGINT : SIGTERM;
 		return NEXT_SIGNAL;
+	}
 	if (vote[VOTE_BAD] > 0 && share_bad(r, b, why)) {
 		r->alone = true;
 		return NEXT_FAILED;
@@ -359,15 +363,13 @@ static void tell_bad(struct run *r)
 /* The exit status. why has what went wrong, or gets it. */
 static int finish(struct run *r, enum next how, struct why *why)
 {
-	int signal = interrupt_signal(r->interrupt);
 	struct why again;
 	int status = 0;
 
 	tell_bad(r);
 	tell_left_out(r);
-	/* Another rank may have been the one that was told. */
 	if (how == NEXT_SIGNAL)
-		status = 128 + (signal ? signal : SIGTERM);
+		status = 128 + r->signal;
 	else if (how != NEXT_END)
 		status = 1;
 	if ((how == NEXT_SIGNAL || how == NEXT_STOPPED || r->save_failed) && how != NEXT_FAILED &&

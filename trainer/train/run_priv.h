@@ -42,6 +42,7 @@ struct run {
 	struct progress progress;
 	bool resumed;
 	bool save_failed;           /* the last time */
+	int signal;                 /* that ended the loop, the same on all ranks */
 	bool alone;                 /* this rank failed, and the others don't know */
 	/* of the epoch's validation so far: */
 	double val_loss, val_weight, val_hits;
