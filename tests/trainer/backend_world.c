@@ -56,16 +56,23 @@ uint32_t world_draw(uint32_t array, size_t i)
 	return bits[i % 4];
 }
 
-struct array *world_values_from(size_t n, float centre, float spread, size_t skip)
+/* malloc'd. */
+static float *draw_values(size_t n, float centre, float spread)
 {
 	float *v = malloc(n * sizeof(*v));
-	struct array *a;
 
 	assert_non_null(v);
 	random_number++;
 	for (size_t i = 0; i < n; i++)
 		v[i] = centre + spread * (2 * philox_unit(world_draw(random_number, i)) - 1);
-	a = world_array(n, sizeof(*v), v, skip);
+	return v;
+}
+
+struct array *world_values_from(size_t n, float centre, float spread, size_t skip)
+{
+	float *v = draw_values(n, centre, spread);
+	struct array *a = world_array(n, sizeof(*v), v, skip);
+
 	free(v);
 	return a;
 }
@@ -94,14 +101,9 @@ struct array *world_activations_of(size_t n, const float *values)
 
 struct array *world_activations_from(size_t n, float centre, float spread)
 {
-	float *v = malloc(n * sizeof(*v));
-	struct array *a;
+	float *v = draw_values(n, centre, spread);
+	struct array *a = world_activations_of(n, v);
 
-	assert_non_null(v);
-	random_number++;
-	for (size_t i = 0; i < n; i++)
-		v[i] = centre + spread * (2 * philox_unit(world_draw(random_number, i)) - 1);
-	a = world_activations_of(n, v);
 	free(v);
 	return a;
 }
