@@ -173,7 +173,7 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 	s->budget = budget_new(m.jobs, &s->stats);
 	if (!s->config_text || !s->meta || !s->blocks || !s->budget || start_pool(s, c, &m, why) < 0)
 		goto fail;
-	s->samples = samples_new(s->pool, s->budget, m.rows, &s->stats);
+	s->samples = samples_new(s->pool, s->budget, m.rows, c->metadata_ttl_ms, &s->stats);
 	if (!s->samples)
 		goto fail;
 	const struct view_env env = {

@@ -7,6 +7,7 @@
 
 #include "base/budget.h"
 #include "base/stats.h"
+#include "base/text.h"
 #include "media/clip_priv.h"
 #include "store/blocks.h"
 #include "store/object.h"
@@ -336,6 +337,8 @@ static bool any_ending_locked(const struct clip *c)
 
 void clip_schedule_locked(struct clip *c, struct request **finished)
 {
+	struct samples *s = c->samples;
+	const char *killed = killed_why(&s->killed, c->obj->id, PROTO_FRAMES, clock_ms());
 	struct request *q, *tmp;
 
 	DL_FOREACH_SAFE(c->requests, q, tmp) {
@@ -348,6 +351,10 @@ void clip_schedule_locked(struct clip *c, struct request **finished)
 
 			if (q->rows[i] || run_job_locked(c, c->plan->rows[at].sync))
 				continue;
+			if (killed) {
+				clip_fail_request_locked(c, q, -ENOMEM, killed, finished);
+				break;
+			}
 			target = run_target_locked(c, at, &first);
 			session = session_choose_locked(c, c->plan->rows[at].sync, first, false);
 			j = job_new_locked(c, at, target, c->plan->rows[at].sync, 0, session);
@@ -495,6 +502,8 @@ static void job_done(struct pool_job *job, const struct pool_result *r)
 	}
 	if (!err && j->short_of_memory)
 		err = -ENOMEM;
+	if (r->killed)
+		killed_note(&s->killed, c->obj->id, PROTO_FRAMES, clock_ms(), s->killed_ttl_ms, r->why);
 	if ((!err || err == -EAGAIN) && job_owes_locked(j, &k) && job_retry_locked(j, j->rows[k]))
 		j->n_rows = 0;  /* the next job owes them now */
 	if (dropped)

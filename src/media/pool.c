@@ -105,14 +105,17 @@ static bool continues(const struct pool_worker *w, const struct pool_job *job)
 	return job->session && w->session == job->session && w->fed >= job->first_packet;
 }
 
-/* Is worker a a better choice for job than b? One that can go on with its open
- * decoder, and among those the one least far; else one with no open decoder to
- * lose; else the one idle for longest. */
+/* Is worker a a better choice for job than b? The youngest, which has the least memory, if
+ * the job's last one was killed. Else one that can go on with its open decoder, and among
+ * those the one least far; else one with no open decoder to lose; else the one idle for
+ * longest. */
 static bool is_better(const struct pool_worker *a, const struct pool_worker *b,
                       const struct pool_job *job)
 {
 	bool a_goes_on = continues(a, job), b_goes_on = continues(b, job);
 
+	if (job->alone)
+		return a->started_ns > b->started_ns;
 	if (a_goes_on != b_goes_on)
 		return a_goes_on;
 	if (a_goes_on)
@@ -135,14 +138,38 @@ static struct pool_worker *choose_worker(struct pool *p, const struct pool_job *
 	return best;
 }
 
+/* May the job run beside those that do? One that has to be alone may not, and nobody may beside it. */
+static bool may_join(const struct pool *p, const struct pool_job *job)
+{
+	for (unsigned i = 0; i < p->options.workers; i++) {
+		const struct pool_job *running = p->workers[i].run.job;
+
+		if (running && (job->alone || running->alone))
+			return false;
+	}
+	return true;
+}
+
+/* Notes for each job that others run beside it, if there are any. */
+static void note_shared(struct pool *p)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < p->options.workers; i++)
+		running += p->workers[i].run.job != NULL;
+	for (unsigned i = 0; i < p->options.workers; i++)
+		p->workers[i].run.shared |= running > 1;
+}
+
 static void hand_out(struct pool *p)
 {
 	struct pool_worker *w;
 	struct pool_job *job;
 
-	while ((job = pool_queue_first(&p->queue)) && (w = choose_worker(p, job))) {
+	while ((job = pool_queue_first(&p->queue)) && may_join(p, job) && (w = choose_worker(p, job))) {
 		pool_queue_remove(&p->queue, job);
 		pool_worker_give(w, job, ++p->last_id);
+		note_shared(p);
 	}
 }
 
@@ -151,6 +178,8 @@ static void end_job(struct pool *p, struct pool_job *job, int err, const char *w
 	struct pool_result result = { .err = err, .why = why };
 
 	pool_count_error(p->options.stats, err);
+	free(job->told);
+	job->told = NULL;
 	job->done(job, &result);
 }
 
@@ -456,7 +485,9 @@ void pool_submit(struct pool *p, struct pool_job *job)
 	bool stopping;
 
 	job->id = 0;
-	job->tried = false;
+	job->tried = job->alone = false;
+	job->killed_alone = 0;
+	job->told = NULL;
 	job->state = POOL_JOB_NEW;
 	pthread_mutex_lock(&p->lock);
 	stopping = p->stopping;

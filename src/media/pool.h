@@ -4,7 +4,9 @@
  * One permanent thread spawns them (PR_SET_PDEATHSIG fires when the spawning
  * thread ends), waits for their messages, answers their wants from the block
  * cache and watches deadlines. A job that kills its worker costs that job one
- * error (-EBADMSG; -ETIMEDOUT when it hung) and nothing else. */
+ * error (-EBADMSG; -ETIMEDOUT when it hung) and nothing else. One whose worker was
+ * killed from outside is done again, on a fresh one and with no other job beside it;
+ * killed alone twice it ends with -ENOMEM. */
 #ifndef S3SAMPLEFS_MEDIA_POOL_H
 #define S3SAMPLEFS_MEDIA_POOL_H
 
@@ -44,6 +46,8 @@ struct pool_result {
 	                               still be able to write there: copy, then check */
 	size_t out_len;             /* PROBE, MFCC: bytes written, <= out_size. FRAMES: out_size */
 	uint64_t frames_decoded, used_us, fed;
+	bool killed;                /* -ENOMEM, and soon to come again: its workers were killed from
+	                               outside, also with no other job beside it */
 };
 
 /* What a job without a worker waits for. */
@@ -85,6 +89,9 @@ struct pool_job {
 	struct pool_job *prev, *next;
 	uint64_t id;                /* 0: no worker has had it yet */
 	bool tried;                 /* a worker read it and ended without a word */
+	bool alone;                 /* its worker was killed: it waits until no other job runs */
+	unsigned killed_alone;      /* how often that happened with no other job running */
+	uint8_t *told;              /* FRAMES: bit i: row i was handed over in an earlier try */
 	enum pool_job_state state;
 	uint64_t ticket;            /* of its fetch */
 	uint64_t late_ns;           /* when it goes on without the bytes */

@@ -80,7 +80,7 @@ static void hear_row(struct pool_worker *w, const struct proto_row *m)
 	}
 	run->told[m->row / 8] |= bit;
 	run->spoken = true;
-	if (job->row)
+	if (job->row && !(job->told && job->told[m->row / 8] & bit))
 		job->row(job, run->out.data, m->row);
 }
 

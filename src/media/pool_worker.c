@@ -20,6 +20,7 @@
 #define WHY_MAX 512
 #define AHEAD_MAX (16u << 20)     /* bytes a worker may have fetched ahead of a want */
 #define YOUNG_NS 2000000000u      /* a process that ends within this has ended at its start */
+#define KILLS_ALONE 2u            /* that may be no accident */
 
 void pool_worker_init(struct pool_worker *w, const struct pool_options *o, struct fetch_box *box,
                       int epoll, unsigned index)
@@ -39,6 +40,7 @@ static int watch(struct pool_worker *w, int fd, unsigned is_pidfd)
 int pool_worker_start(struct pool_worker *w, char *why)
 {
 	int err = worker_proc_spawn(w->options->binary, w->options->worker_memory, why, &w->proc);
+	bool killed;
 
 	if (err)
 		return err;
@@ -49,7 +51,7 @@ int pool_worker_start(struct pool_worker *w, char *why)
 		snprintf(why, WORKER_PROC_WHY_MAX, "can't watch a decoder process: %s",
 		         strerror(-err));
 		worker_proc_kill(&w->proc);
-		worker_proc_reap(&w->proc, true, w->how);
+		worker_proc_reap(&w->proc, true, w->how, &killed);
 		return err;
 	}
 	w->state = POOL_WORKER_IDLE;
@@ -136,8 +138,28 @@ void pool_worker_finish(struct pool_worker *w, int err, const char *why,
 		w->state = POOL_WORKER_IDLE;
 		w->idle_since_ns = clock_ns();
 	}
+	result.killed = run.killed;
+	free(run.job->told);
+	run.job->told = NULL;
 	run.job->done(run.job, &result);
 	run_done(&run);
+}
+
+/* The job goes back to the pool, which gives it to another worker. What was handed
+ * over stays so. */
+static void give_back(struct pool_worker *w)
+{
+	struct pool_run *run = &w->run;
+	struct pool_job *job = run->job;
+
+	for (size_t i = 0; job->told && i < (size_t)run->n_rows / 8 + 1; i++)
+		job->told[i] |= run->told[i];
+	if (!job->told) {
+		job->told = run->told;
+		run->told = NULL;
+	}
+	w->back = job;
+	run_done(run);
 }
 
 /* The process is no more. That is the job's fault if it happened at work on it.
@@ -153,8 +175,29 @@ static void lose(struct pool_worker *w, const char *why)
 	}
 	if (!run->unread)
 		run->job->tried = true;
-	w->back = run->job;
-	run_done(run);
+	give_back(w);
+}
+
+/* The process was killed from outside: done again, with no other job running, in case it
+ * was for want of memory. What is killed all the same will be killed again. */
+static void lose_killed(struct pool_worker *w)
+{
+	struct pool_run *run = &w->run;
+	struct pool_job *job = run->job;
+	char why[WHY_MAX];
+
+	job->killed_alone += !run->unread && !run->shared;
+	if (run->store_err || atomic_load(&job->dropped)) {
+		pool_worker_finish(w, -ECANCELED, POOL_DROPPED_WHY, NULL);
+	} else if (job->killed_alone >= KILLS_ALONE) {
+		run->killed = true;
+		snprintf(why, sizeof(why), "the decoder process %s, %u times with no other one at work: is the "
+		         "machine or its cgroup out of memory?", w->how, job->killed_alone);
+		pool_worker_finish(w, -ENOMEM, why, NULL);
+	} else {
+		job->alone |= !run->unread;
+		give_back(w);
+	}
 }
 
 void pool_worker_reject(struct pool_worker *w, const char *what)
@@ -208,9 +251,10 @@ static bool ended_at_its_start(const struct pool_worker *w)
 void pool_worker_reap(struct pool_worker *w)
 {
 	char why[WHY_MAX];
+	bool killed;
 
 	pool_worker_receive(w); /* a DONE may have been its last word */
-	if (w->state == POOL_WORKER_NONE || !worker_proc_reap(&w->proc, false, w->how))
+	if (w->state == POOL_WORKER_NONE || !worker_proc_reap(&w->proc, false, w->how, &killed))
 		return;
 	w->stillborn = ended_at_its_start(w);
 	w->state = POOL_WORKER_NONE;
@@ -223,17 +267,22 @@ void pool_worker_reap(struct pool_worker *w)
 	}
 	log_warn("the decoder process for \"%s\" %s", w->run.job->obj->key, w->how);
 	snprintf(why, sizeof(why), "the decoder process %s", w->how);
-	lose(w, why);
+	if (killed)
+		lose_killed(w);
+	else
+		lose(w, why);
 }
 
 void pool_worker_stop(struct pool_worker *w)
 {
+	bool killed;
+
 	if (w->state == POOL_WORKER_NONE)
 		return;
 	end_process(w);
 	if (w->run.job)
 		pool_worker_finish(w, -ESHUTDOWN, "the filesystem is being unmounted", NULL);
-	worker_proc_reap(&w->proc, true, w->how);
+	worker_proc_reap(&w->proc, true, w->how, &killed);
 	w->state = POOL_WORKER_NONE;
 }
 

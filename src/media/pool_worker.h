@@ -31,6 +31,8 @@ struct pool_run {
 	struct pool_job *job;
 	bool spoken;            /* its worker has said something valid about it */
 	bool unread;            /* its worker died before it read all we sent */
+	bool shared;            /* other jobs ran beside it */
+	bool killed;            /* ends with -ENOMEM because its workers were killed from outside */
 	uint64_t begun_ns, deadline_ns;
 	struct memfd out;       /* mapped read-only */
 	uint32_t n_rows;        /* FRAMES: of the input */

@@ -8,6 +8,7 @@
 #include "base/blob.h"
 #include "base/budget.h"
 #include "base/stats.h"
+#include "base/text.h"
 #include "media/samples_priv.h"
 #include "store/blocks.h"
 #include "store/object.h"
@@ -140,6 +141,11 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 		}
 	}
 	budget_release(s->budget, p->reserved.bytes);
+	if (r->killed) {
+		pthread_mutex_lock(&s->lock);
+		killed_note(&s->killed, p->key.object, job->kind, clock_ms(), s->killed_ttl_ms, why);
+		pthread_mutex_unlock(&s->lock);
+	}
 	if (larger) {
 		product_reserve(p, table_max(s));
 		return;
@@ -198,6 +204,7 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 {
 	struct product *p;
 	struct waiter *w = calloc(1, sizeof(*w));
+	const char *killed;
 
 	if (!w) {
 		done(arg, -ENOMEM, "not enough memory", NULL);
@@ -231,6 +238,15 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 		LL_APPEND(p->waiters, w);
 		pthread_mutex_unlock(&s->lock);
 		stats_add(s->stats, STAT_row_joins, 1);
+		return;
+	}
+	killed = killed_why(&s->killed, key->object, key->kind, clock_ms());
+	if (killed) {
+		char why[SAMPLES_WHY_MAX];
+
+		snprintf(why, sizeof(why), "%s", killed);
+		pthread_mutex_unlock(&s->lock);
+		call(w, -ENOMEM, why, NULL);
 		return;
 	}
 	p = calloc(1, sizeof(*p));

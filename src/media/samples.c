@@ -49,7 +49,8 @@ void cached_remove_locked(struct samples *s, struct cached *c)
 	s->bytes -= c->bytes;
 }
 
-struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, struct stats *stats)
+struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, uint64_t killed_ttl_ms,
+                            struct stats *stats)
 {
 	struct samples *s = calloc(1, sizeof(*s));
 
@@ -59,6 +60,7 @@ struct samples *samples_new(struct pool *pool, struct budget *budget, size_t cap
 	s->budget = budget;
 	s->stats = stats;
 	s->capacity = capacity;
+	s->killed_ttl_ms = killed_ttl_ms;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	return s;
@@ -114,6 +116,7 @@ void samples_free(struct samples *s)
 		clip_free_locked(s, s->clips);
 	while (s->products)
 		product_free_locked(s, s->products);
+	killed_free(&s->killed);
 	pthread_mutex_unlock(&s->lock);
 	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);

@@ -38,8 +38,10 @@ struct wanted;
 #define SAMPLES_WHY_MAX 256
 
 /* capacity: bytes of decoded values and tables to keep. budget bounds running
- * jobs. Both, and the pool, are borrowed. NULL when out of memory. */
-struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, struct stats *stats);
+ * jobs. Both, and the pool, are borrowed. An object whose decoders are killed from outside,
+ * with no other at work, is -ENOMEM for killed_ttl_ms. NULL when out of memory. */
+struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, uint64_t killed_ttl_ms,
+                            struct stats *stats);
 
 /* From now on everything is answered -ESHUTDOWN and the pool is given no job:
  * before pool_free. Waits for calls that are just being made. NULL allowed. */

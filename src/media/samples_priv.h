@@ -7,6 +7,7 @@
 
 #include "base/table.h"
 #include "base/wanted.h"
+#include "media/killed.h"
 #include "media/pool.h"
 #include "media/samples.h"
 
@@ -23,12 +24,14 @@ struct samples {
 	struct budget *budget;
 	struct stats *stats;
 	size_t capacity;
+	uint64_t killed_ttl_ms;
 
 	pthread_mutex_t lock;
 	/* lock: */
 	struct product *products;      /* by kind, object, spec */
 	struct clip *clips;            /* by object, spec */
 	size_t taken;                  /* of capacity, for others */
+	struct killed *killed;
 	struct cached *lru;            /* head: next to go */
 	size_t bytes;
 	uint64_t next_session;

@@ -305,6 +305,27 @@ static bool was_at_memory_limit(const struct worker_proc *p, const struct rusage
 	return p->memory && peak > p->spawner_rss && peak >= p->memory - p->memory / 8;
 }
 
+/* Signals that a program gets for what it does: for wrong memory accesses, from its own
+ * abort(), from our filter of system calls and our limits. Any other comes from outside: the
+ * kernel out of memory, a person, a supervisor. A lost socket is no doing of its file either. */
+static bool is_own_doing(int sig)
+{
+	switch (sig) {
+	case SIGSEGV:
+	case SIGABRT:
+	case SIGILL:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGSYS:
+	case SIGTRAP:
+	case SIGXCPU:
+	case SIGXFSZ:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void describe_end(const struct worker_proc *p, int status, const struct rusage *usage,
                          char *how)
 {
@@ -320,13 +341,12 @@ static void describe_end(const struct worker_proc *p, int status, const struct r
 	} else {
 		const char *name = sigabbrev_np(WTERMSIG(status));
 
-		describe(how, "%s (SIG%s)%s",
-		         WTERMSIG(status) == SIGKILL ? "was killed" : "crashed",
+		describe(how, "%s (SIG%s)%s", is_own_doing(WTERMSIG(status)) ? "crashed" : "was killed",
 		         name ? name : "?", memory);
 	}
 }
 
-bool worker_proc_reap(struct worker_proc *p, bool block, char *how)
+bool worker_proc_reap(struct worker_proc *p, bool block, char *how, bool *ret_killed)
 {
 	struct rusage usage;
 	int status;
@@ -338,6 +358,7 @@ bool worker_proc_reap(struct worker_proc *p, bool block, char *how)
 		describe(how, "ended, nobody knows how (%s)", strerror(errno));
 	else
 		describe_end(p, status, &usage, how);
+	*ret_killed = got < 0 || (WIFSIGNALED(status) && !is_own_doing(WTERMSIG(status)));
 	close(p->pidfd);
 	close(p->socket);
 	memfd_done(&p->window);

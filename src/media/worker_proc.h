@@ -39,8 +39,9 @@ void worker_proc_limit_cpu(const struct worker_proc *p, uint64_t cpu_s);
 void worker_proc_kill(const struct worker_proc *p);
 
 /* If it has ended (or waits for that, with block): releases everything, fills
- * how[WORKER_PROC_WHY_MAX] ("crashed (SIGSEGV)", "ended with status 1") and
+ * how[WORKER_PROC_WHY_MAX] ("crashed (SIGSEGV)", "ended with status 1"), tells whether
+ * it was killed, by a signal that what it did itself can't have brought about, and
  * returns true. Else returns false and changes nothing. */
-bool worker_proc_reap(struct worker_proc *p, bool block, char *how);
+bool worker_proc_reap(struct worker_proc *p, bool block, char *how, bool *ret_killed);
 
 #endif

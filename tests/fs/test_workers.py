@@ -45,21 +45,83 @@ def test_an_idle_worker_that_is_killed_is_replaced(tree, mounted):
     assert mount.stat("worker_starts") == 2
 
 
-def test_a_worker_killed_while_decoding_costs_its_file_one_error(slow, proxy):
+def _at_work(mount):
+    """The workers that have a job."""
+    def has_output(pid):
+        try:
+            return any("s3samplefs-output" in os.readlink(f"/proc/{pid}/fd/{fd}")
+                       for fd in os.listdir(f"/proc/{pid}/fd"))
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    return [pid for pid in mount.workers() if has_output(pid)]
+
+
+def _kill_at_work(mount, sig):
+    [pid] = until(lambda: _at_work(mount), "a worker with a job", check=mount.must_run)
+    os.kill(pid, sig)
+    until_gone(pid, "the killed worker")
+
+
+def _start_reading(mount, gate, path):
+    """A reader whose worker has read something and waits for the rest."""
+    reader = Reader(errno_of, read_bytes, mount / path)
+    gate.until_held(1)
+    gate.release(1)                 # its first bytes are there, so it gets the worker, which
+    mount.until_stat("decode_jobs", 1)
+    gate.until_held(1)              # asks for more
+    return reader
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_killed_while_decoding_costs_nothing(slow, proxy, sig):
+    """The file isn't to blame: another worker does it again."""
     with proxy.gate(kind="GET", key="victim") as gate:
-        reader = Reader(errno_of, read_bytes, slow / "mfcc/victim.mp4.npy")
-        gate.until_held(1)
-        gate.release(1)                 # its first bytes are there, so it gets the worker, which
-        slow.until_stat("decode_jobs", 1)
-        gate.until_held(1)              # asks for more
-        [pid] = slow.workers()
-        os.kill(pid, signal.SIGKILL)
-        assert reader.finish() == errno.EBADMSG
-    _replaced(slow, pid)
-    assert os.getxattr(slow / "mfcc/victim.mp4.npy", "user.s3samplefs.error")
-    assert np.load(slow / "frames/other.mp4.npy").shape == (16, 224, 224, 3)
-    assert np.load(slow / "mfcc/other.mp4.npy").shape == (20, 1292)
+        reader = _start_reading(slow, gate, "mfcc/victim.mp4.npy")
+        _kill_at_work(slow, sig)
+    assert reader.finish() is None
+    assert np.array_equal(np.load(slow / "mfcc/victim.mp4.npy"), np.load(slow / "mfcc/other.mp4.npy"))
     assert slow.stat("worker_deaths") == 1
+    assert slow.stat("decode_errors") == 0
+
+
+def test_a_file_whose_workers_are_killed_again_and_again_is_enomem_for_a_while(bucket, proxy, mounted):
+    for name in ("victim.mp4", "other.mp4"):
+        bucket.put(name, media.numbered(CLIP))
+    mount = mounted(bucket, {"workers": 1, "metadata_ttl": "2s"}, server=proxy)
+    victim = mount / "mfcc/victim.mp4.npy"
+    with proxy.gate(kind="GET", key="victim") as gate:
+        reader = _start_reading(mount, gate, "mfcc/victim.mp4.npy")
+        for _ in range(2):
+            _kill_at_work(mount, signal.SIGKILL)
+        assert reader.finish() == errno.ENOMEM
+        deaths = mount.stat("worker_deaths")
+        assert errno_of(read_bytes, victim) == errno.ENOMEM     # nobody has to kill for it
+    assert mount.stat("worker_deaths") == deaths == 2
+    assert b"out of memory" in os.getxattr(victim, "user.s3samplefs.error")
+    assert "ENOMEM mfcc/victim.mp4.npy" in (mount / ".s3samplefs/errors").read_text()
+    assert np.load(mount / "mfcc/other.mp4.npy").shape == (20, 1292)
+    until(lambda: errno_of(read_bytes, victim) is None, "another try", check=mount.must_run)
+    assert np.array_equal(np.load(victim), np.load(mount / "mfcc/other.mp4.npy"))
+
+
+def test_random_kills_cost_no_file_anything(tree, mounted):
+    """Of whoever is at work, each time that another job has begun: second tries come before."""
+    mount = mounted(f"dir:{tree}", {"workers": 2})
+    quiet = mounted(f"dir:{tree}")
+    names = [f"frames@num_frames={n}/{CLIP}.npy" for n in range(1, 25)]
+    readers = [Reader(np.load, mount / name) for name in names]
+    for _ in range(5):
+        until(lambda: _at_work(mount) or all(reader.done() for reader in readers), "work", check=mount.must_run)
+        for pid in _at_work(mount)[:1]:
+            os.kill(pid, signal.SIGKILL)
+            until_gone(pid, "the killed worker")
+        begun = mount.stat("decode_jobs")
+        until(lambda: mount.stat("decode_jobs") > begun or all(reader.done() for reader in readers),
+              "another job", check=mount.must_run)
+    assert mount.stat("worker_deaths") > 0
+    for name, reader in zip(names, readers):
+        assert np.array_equal(reader.finish(), np.load(quiet / name)), name
+    assert mount.stat("decode_errors") == 0
 
 
 def test_a_worker_killed_many_times_is_replaced_each_time(tree, mounted):

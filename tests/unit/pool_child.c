@@ -358,6 +358,10 @@ static void do_mfcc(struct child *c)
 		signal(SIGSEGV, SIG_DFL); /* sanitizers would make it an exit status */
 		raise(SIGSEGV);
 		return;
+	case ACT_RAISE:
+		signal((int)c->job.spec.mfcc.hop_length, SIG_DFL);
+		raise((int)c->job.spec.mfcc.hop_length);
+		return;
 	case ACT_EXIT:
 		_exit(1);
 	case ACT_HANG:

@@ -24,6 +24,7 @@ enum child_act {
 
 	ACT_CRASH,               /* SIGSEGV after its first bytes; most of those below, too */
 	ACT_CRASH_AT_ONCE,       /* without a word */
+	ACT_RAISE,               /* the signal spec.mfcc.hop_length */
 	ACT_EXIT,                /* status 1 */
 	ACT_HANG,
 	ACT_HANG_UP,             /* closes the socket and stays */

@@ -69,7 +69,7 @@ static void open_world(struct world *w, size_t capacity)
 	o.stats = &w->stats;
 	assert_non_null(o.binary);
 	assert_int_equal(pool_new(&o, why, &w->pool), 0);
-	w->samples = samples_new(w->pool, w->budget, capacity, &w->stats);
+	w->samples = samples_new(w->pool, w->budget, capacity, 60000, &w->stats);
 	assert_non_null(w->samples);
 }
 
