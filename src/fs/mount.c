@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +15,8 @@
 #include "fs/dirops.h"
 #include "fs/fsys.h"
 #include "fs/fuse.h"
+#include "fs/serve.h"
 
-/* Requests never block a thread, so a few serve any number. */
-#define THREADS 8u
 #define READ_AHEAD_KB 1024
 #define OUR_LINE "s3samplefs: "  /* how a line of the log begins on stderr */
 
@@ -27,46 +24,10 @@ struct mount {
 	struct fsys *fs;
 	struct fuse_session *mounted;   /* made the mount */
 	struct fuse_session *serving;   /* talks to the kernel; the same one where libfuse needs no help */
-	int fd;                         /* of the serving session, non-blocking */
-	int stop;                       /* eventfd: readable: threads end */
+	int fd;                         /* of the serving session */
 	int ended;                      /* eventfd: readable: the kernel ended the session */
-	pthread_t threads[THREADS];
-	unsigned n_threads;
+	struct serve *serve;
 };
-
-static void signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void *serve(void *arg)
-{
-	struct mount *m = arg;
-	struct fuse_buf buf = { 0 };
-	struct pollfd fds[] = { { m->fd, POLLIN, 0 }, { m->stop, POLLIN, 0 } };
-
-	for (;;) {
-		int got;
-
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			break;
-		if (fds[1].revents)
-			break;
-		got = fuse_session_receive_buf(m->serving, &buf);
-		if (got == -EINTR || got == -EAGAIN)
-			continue;
-		if (got <= 0) {
-			signal_fd(m->ended);
-			break;
-		}
-		fuse_session_process_buf(m->serving, &buf);
-	}
-	free(buf.mem);
-	return NULL;
-}
 
 static struct fuse_session *session_new(struct fsys *fs, const char *source, const char *fuse_options)
 {
@@ -165,17 +126,6 @@ static int mount_session(struct mount *m, const char *mountpoint, char *why)
 	return -EIO;
 }
 
-static int start_threads(struct mount *m)
-{
-	while (m->n_threads < THREADS) {
-		int err = pthread_create(&m->threads[m->n_threads], NULL, serve, m);
-		if (err)
-			return m->n_threads > 0 ? 0 : -err;
-		m->n_threads++;
-	}
-	return 0;
-}
-
 int mount_start(struct fsys *fs, const char *mountpoint, const char *source, const char *fuse_options, char *why,
                 struct mount **ret_mount)
 {
@@ -187,9 +137,8 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 		return -ENOMEM;
 	m->fs = fs;
 	m->fd = -1;
-	m->stop = eventfd(0, EFD_CLOEXEC);
 	m->ended = eventfd(0, EFD_CLOEXEC);
-	if (m->stop < 0 || m->ended < 0) {
+	if (m->ended < 0) {
 		err = -errno;
 		goto fail;
 	}
@@ -220,9 +169,7 @@ int mount_start(struct fsys *fs, const char *mountpoint, const char *source, con
 		}
 		m->fd = fd;
 	}
-	/* Whoever of the threads comes too late for a request goes back to waiting. */
-	fcntl(m->fd, F_SETFL, fcntl(m->fd, F_GETFL) | O_NONBLOCK);
-	err = start_threads(m);
+	err = serve_start(m->serving, m->ended, &m->serve);
 	if (!err)
 		err = fsys_start(fs, m->fd);
 	if (err < 0) {
@@ -251,16 +198,11 @@ void mount_stop(struct mount *m)
 	/* Detaches (lazily); says nothing where it is unmounted already. */
 	if (m->mounted)
 		fuse_session_unmount(m->mounted);
-	if (m->stop >= 0)
-		signal_fd(m->stop);
-	for (unsigned i = 0; i < m->n_threads; i++)
-		pthread_join(m->threads[i], NULL);
+	serve_stop(m->serve);
 	if (m->serving && m->serving != m->mounted)
 		fuse_session_destroy(m->serving);
 	if (m->mounted)
 		fuse_session_destroy(m->mounted);
-	if (m->stop >= 0)
-		close(m->stop);
 	if (m->ended >= 0)
 		close(m->ended);
 	free(m);
