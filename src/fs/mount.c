@@ -41,7 +41,8 @@ static struct fuse_session *session_new(struct fsys *fs, const char *source, con
 			name[n++] = '\\';
 		name[n++] = source[i];
 	}
-	if (name && asprintf(&options, "fsname=%s,subtype=s3samplefs%s%s", name, fuse_options ? "," : "",
+	/* The type last, so that it stays: by it dir: knows what it must not enter (store/mounts.h). */
+	if (name && asprintf(&options, "fsname=%s%s%s,subtype=s3samplefs", name, fuse_options ? "," : "",
 	                     fuse_options ? fuse_options : "") >= 0) {
 		char *argv[] = { (char *)"s3samplefs", (char *)"-o", options, NULL };
 		struct fuse_args args = FUSE_ARGS_INIT(3, argv);

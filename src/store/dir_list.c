@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,7 +31,9 @@ struct names {
 
 /* One page being made. */
 struct walk {
-	int root;
+	struct beneath *folder;
+	int64_t opened_ns;
+	bool guarded;                  /* a mount of ours lies below: what may be one is looked at */
 	const struct store_list *l;
 	struct stats *stats;
 	char *why;
@@ -42,13 +45,33 @@ struct walk {
 	char path[OBJECT_KEY_MAX + 1]; /* where we are: "" or ending in '/' */
 };
 
-void dir_list_version(const struct stat *st, struct object_meta *ret_meta)
+static int64_t ns_of(struct timespec t)
 {
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+int64_t dir_list_clock(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return ns_of(now);
+}
+
+void dir_list_version(const struct stat *st, int64_t opened_ns, struct object_meta *ret_meta)
+{
+	const uint64_t ctime_ns = (uint64_t)ns_of(st->st_ctim);
+	char *etag = ret_meta->etag;
+	size_t len;
+
 	memset(ret_meta, 0, sizeof(*ret_meta));
 	ret_meta->size = (uint64_t)st->st_size;
-	ret_meta->mtime_ns = st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
-	snprintf(ret_meta->etag, sizeof(ret_meta->etag), "%" PRIx64 "-%" PRIx64 "-%" PRIx64,
-	         (uint64_t)st->st_ino, ret_meta->size, (uint64_t)ret_meta->mtime_ns);
+	ret_meta->mtime_ns = ns_of(st->st_mtim);
+	snprintf(etag, sizeof(ret_meta->etag), "%" PRIx64 "-%" PRIx64 "-%" PRIx64, (uint64_t)st->st_ino, ret_meta->size,
+	         (uint64_t)ret_meta->mtime_ns);
+	len = strlen(etag);
+	if (ret_meta->mtime_ns >= opened_ns)
+		snprintf(etag + len, sizeof(ret_meta->etag) - len, "-%" PRIx64, ctime_ns);
 }
 
 static int no_memory(struct walk *w)
@@ -119,12 +142,13 @@ static mode_t entry_kind(struct walk *w, const struct dirent *d, const struct le
 {
 	struct stat st;
 
-	if (d->d_type == DT_REG)
+	/* What is mounted over it, readdir doesn't tell. */
+	if (d->d_type == DT_REG && !w->guarded)
 		return S_IFREG;
-	if (d->d_type == DT_DIR)
+	if (d->d_type == DT_DIR && !w->guarded)
 		return S_IFDIR;
-	if ((d->d_type != DT_LNK && d->d_type != DT_UNKNOWN) ||
-	    beneath_stat(w->root, w->path, &st) < 0)
+	if ((d->d_type != DT_LNK && d->d_type != DT_UNKNOWN && d->d_type != DT_REG && d->d_type != DT_DIR) ||
+	    beneath_stat(w->folder, w->path, &st) < 0)
 		return 0;
 	if (S_ISDIR(st.st_mode))
 		return leads_back(level, &st) ? 0 : S_IFDIR;
@@ -234,9 +258,9 @@ static int emit_file(struct walk *w)
 	struct stat st;
 
 	/* Gone, or no file any more, since its directory was read. */
-	if (beneath_stat(w->root, w->path, &st) < 0 || !S_ISREG(st.st_mode))
+	if (beneath_stat(w->folder, w->path, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	dir_list_version(&st, &meta);
+	dir_list_version(&st, w->opened_ns, &meta);
 	return emit(w, &meta);
 }
 
@@ -250,7 +274,7 @@ static int emit_empty_dir(struct walk *w, const struct level *here)
 	if (w->len == 0 || !is_wanted(w, false))
 		return 0;
 	st.st_size = 0;
-	dir_list_version(&st, &meta);
+	dir_list_version(&st, w->opened_ns, &meta);
 	return emit(w, &meta);
 }
 
@@ -272,7 +296,7 @@ static int enter(struct walk *w, int flags, const struct level *up, struct level
 
 	if (w->len)
 		w->path[w->len - 1] = '\0';
-	fd = beneath_open(w->root, w->path, flags | O_DIRECTORY);
+	fd = beneath_open(w->folder, w->path, flags | O_DIRECTORY);
 	if (w->len)
 		w->path[w->len - 1] = '/';
 	if (fd < 0)
@@ -353,14 +377,15 @@ static int walk_prefix(struct walk *w, size_t len, const struct level *up)
 	return walk_prefix(w, len, &here);
 }
 
-int dir_list_page(int root, const struct store_list *l, struct stats *stats, char *why,
+int dir_list_page(struct beneath *folder, int64_t opened_ns, const struct store_list *l, struct stats *stats, char *why,
                   struct store_page *ret_page)
 {
-	struct walk w = { .root = root, .l = l, .stats = stats, .why = why };
+	struct walk w = { .folder = folder, .opened_ns = opened_ns, .l = l, .stats = stats, .why = why };
 	const char *slash = strrchr(l->prefix, '/');
 	size_t dir_len = slash ? (size_t)(slash - l->prefix) : 0;
 	int err = -ENOENT;
 
+	w.guarded = mounts_below(&folder->mounts);
 	w.max = l->max_keys && l->max_keys < DIR_LIST_PAGE ? l->max_keys : DIR_LIST_PAGE;
 	if (!slash || (beneath_valid(l->prefix, dir_len) && dir_len < OBJECT_KEY_MAX))
 		err = walk_prefix(&w, slash ? dir_len + 1 : 0, NULL);

@@ -33,7 +33,8 @@ struct op {
 
 struct dir_store {
 	struct store store; /* first */
-	int root;
+	struct beneath folder;
+	int64_t opened_ns;     /* when that was, as files are dated */
 	struct workq *queue;
 	_Atomic bool closing;
 	pthread_mutex_t lock;
@@ -124,19 +125,19 @@ static const char *explain(char *why, const char *key, int err)
 	return why;
 }
 
-static int head_file(int root, const char *key, struct object_meta *ret_meta)
+static int head_file(struct dir_store *dir, const char *key, struct object_meta *ret_meta)
 {
 	struct stat st;
 	int err;
 
 	if (!beneath_valid(key, strlen(key)))
 		return -ENOENT;
-	err = beneath_stat(root, key, &st);
+	err = beneath_stat(&dir->folder, key, &st);
 	if (err)
 		return err;
 	if (!S_ISREG(st.st_mode))
 		return -ENOENT;
-	dir_list_version(&st, ret_meta);
+	dir_list_version(&st, dir->opened_ns, ret_meta);
 	return 0;
 }
 
@@ -147,7 +148,7 @@ static void run_head(struct op *op, int err)
 	char why[STORE_WHY_MAX];
 
 	if (!err)
-		err = head_file(op->dir->root, h->key, &meta);
+		err = head_file(op->dir, h->key, &meta);
 	if (err)
 		h->done(h->arg, err, explain(why, h->key, err), NULL);
 	else
@@ -179,7 +180,7 @@ static void run_list(struct op *op, int err)
 	if (err)
 		snprintf(why, sizeof(why), "%s", err == -ECANCELED ? CLOSING : "out of memory");
 	else
-		err = dir_list_page(op->dir->root, &l->l, op->dir->store.stats, why, &page);
+		err = dir_list_page(&op->dir->folder, op->dir->opened_ns, &l->l, op->dir->store.stats, why, &page);
 	if (err) {
 		l->done(l->arg, err, why, NULL);
 	} else {
@@ -209,7 +210,7 @@ static void dir_list(struct store *s, const struct store_list *l, store_list_fn 
 }
 
 /* 0 while the file open at fd is the version asked for, else -ESTALE. */
-static int check_version(int fd, const struct object_meta *version)
+static int check_version(const struct dir_store *dir, int fd, const struct object_meta *version)
 {
 	struct object_meta now;
 	struct stat st;
@@ -218,7 +219,7 @@ static int check_version(int fd, const struct object_meta *version)
 		return beneath_errno(errno);
 	if (!S_ISREG(st.st_mode))
 		return -ENOENT;
-	dir_list_version(&st, &now);
+	dir_list_version(&st, dir->opened_ns, &now);
 	return strcmp(now.etag, version->etag) == 0 ? 0 : -ESTALE;
 }
 
@@ -240,24 +241,24 @@ static int read_all(int fd, uint8_t *data, size_t len, uint64_t off)
 	return 0;
 }
 
-static int get_range(int root, const struct get_op *g, struct blob **ret_body)
+static int get_range(struct dir_store *dir, const struct get_op *g, struct blob **ret_body)
 {
 	struct blob *body = NULL;
 	int fd, err;
 
 	if (!beneath_valid(g->key, strlen(g->key)))
 		return -ENOENT;
-	fd = beneath_open(root, g->key, O_RDONLY);
+	fd = beneath_open(&dir->folder, g->key, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	err = check_version(fd, &g->version);
+	err = check_version(dir, fd, &g->version);
 	if (err)
 		goto out;
 	body = blob_new(g->len);
 	err = body ? read_all(fd, blob_writable(body), g->len, g->off) : -ENOMEM;
 	/* Bytes written while we read belong to another version. */
 	if (!err)
-		err = check_version(fd, &g->version);
+		err = check_version(dir, fd, &g->version);
 out:
 	close(fd);
 	if (err)
@@ -275,7 +276,7 @@ static void run_get(struct op *op, int err)
 
 	if (!err) {
 		stats_add(op->dir->store.stats, STAT_dir_reads, 1);
-		err = get_range(op->dir->root, g, &body);
+		err = get_range(op->dir, g, &body);
 	}
 	if (err) {
 		g->done(g->arg, err, explain(why, g->key, err), NULL);
@@ -312,9 +313,9 @@ static void dir_get(struct store *s, const char *key, const struct object_meta *
 	start((struct dir_store *)s, &g->op, run_get, prio);
 }
 
-static bool is_empty(int root)
+static bool is_empty(struct beneath *folder)
 {
-	int fd = beneath_open(root, "", O_RDONLY | O_DIRECTORY);
+	int fd = beneath_open(folder, "", O_RDONLY | O_DIRECTORY);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 
@@ -336,22 +337,22 @@ static int dir_check(struct store *s, char *why)
 	struct stat st;
 	int fd, err;
 
-	if (fstat(dir->root, &st) < 0 || st.st_nlink == 0) {
+	if (fstat(dir->folder.root, &st) < 0 || st.st_nlink == 0) {
 		snprintf(why, STORE_WHY_MAX, "the folder was removed");
 		return -ENOENT;
 	}
-	fd = beneath_open(dir->root, "", O_RDONLY | O_DIRECTORY);
+	fd = beneath_open(&dir->folder, "", O_RDONLY | O_DIRECTORY);
 	err = fd < 0 ? fd : 0;
 	if (fd >= 0)
 		close(fd);
-	if (err == -EACCES || (!err && faccessat(dir->root, ".", X_OK, AT_EACCESS) < 0)) {
+	if (err == -EACCES || (!err && faccessat(dir->folder.root, ".", X_OK, AT_EACCESS) < 0)) {
 		snprintf(why, STORE_WHY_MAX, "the folder may not be read: permission denied");
 		return -EACCES;
 	}
 	if (err)
 		snprintf(why, STORE_WHY_MAX, "the folder cannot be read: %s",
 		         strerrordesc_np(-err));
-	if (err || !is_empty(dir->root))
+	if (err || !is_empty(&dir->folder))
 		return err;
 	snprintf(why, STORE_WHY_MAX, "the folder is empty");
 	return 1;
@@ -369,7 +370,7 @@ static void dir_free(struct store *s)
 
 	dir_cancel(s);
 	workq_free(dir->queue);
-	close(dir->root);
+	beneath_done(&dir->folder);
 	pthread_mutex_destroy(&dir->lock);
 	free(dir);
 }
@@ -412,13 +413,14 @@ int store_dir_open(const char *path, struct stats *stats, char *why, struct stor
 	dir = calloc(1, sizeof(*dir));
 	if (!dir)
 		goto no_memory;
+	dir->opened_ns = dir_list_clock();
 	dir->queue = workq_new("dir", THREADS);
 	if (!dir->queue)
 		goto no_memory;
 	pthread_mutex_init(&dir->lock, NULL);
 	dir->store.ops = &dir_ops;
 	dir->store.stats = stats;
-	dir->root = root;
+	beneath_init(&dir->folder, root);
 	*ret_store = &dir->store;
 	return 0;
 no_memory:

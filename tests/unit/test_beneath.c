@@ -23,7 +23,7 @@
 #include "store/object.h"
 
 static char folder[64];
-static int root;
+static struct beneath below;
 
 static int set_up(void **state)
 {
@@ -39,8 +39,8 @@ static int set_up(void **state)
 	         " ln -s /proc/self/root/etc magic && ln -s round round && mkfifo fifo", folder);
 	if (system(line) != 0)
 		return -1;
-	root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -1 : 0;
+	beneath_init(&below, open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	return below.root < 0 ? -1 : 0;
 }
 
 static int tear_down(void **state)
@@ -48,7 +48,7 @@ static int tear_down(void **state)
 	char line[128];
 
 	(void)state;
-	close(root);
+	beneath_done(&below);
 	snprintf(line, sizeof(line), "rm -rf '%s'", folder);
 	return system(line);
 }
@@ -84,7 +84,7 @@ static const struct expected paths[] = {
 /* Opens it for reading, which doesn't wait for the FIFO's writer. */
 static int try_open(const char *path)
 {
-	int fd = beneath_open(root, path, O_RDONLY);
+	int fd = beneath_open(&below, path, O_RDONLY);
 
 	if (fd < 0)
 		return fd;
@@ -101,10 +101,10 @@ static void the_kernel_follows_links_that_stay_inside(void **state)
 		if (try_open(paths[i].path) != paths[i].by_kernel)
 			fail_msg("\"%s\" is %d", paths[i].path, try_open(paths[i].path));
 	}
-	assert_int_equal(beneath_stat(root, "file", &st), 0);
+	assert_int_equal(beneath_stat(&below, "file", &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	assert_int_equal(st.st_size, 3);
-	assert_int_equal(beneath_stat(root, "etc", &st), -ENOENT);
+	assert_int_equal(beneath_stat(&below, "etc", &st), -ENOENT);
 }
 
 /* Makes openat2 fail with err in this process, for good. */
@@ -172,12 +172,46 @@ static void valid_paths_are_plain_components(void **state)
 	assert_false(beneath_valid(longest, OBJECT_KEY_MAX + 1));
 }
 
+static void check_table(const char *text, const char *folder_path, size_t lines, uint64_t ours, bool below_it)
+{
+	struct mounts_entry *v;
+	size_t n;
+	bool is_below;
+
+	assert_int_equal(mounts_parse(text, strlen(text), folder_path, &v, &n, &is_below), 0);
+	assert_int_equal(n, lines);
+	for (size_t i = 0; i < n; i++)
+		assert_true(v[i].ours == (v[i].id == ours));
+	assert_true(is_below == below_it);
+	free(v);
+}
+
+static void the_table_of_mounts_tells_which_are_ours(void **state)
+{
+	static const char text[] =
+		"21 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
+		"22 21 0:20 / /mnt/a\\040b rw,nosuid - fuse.s3samplefs dir:/x rw,user_id=0\n"
+		"23 21 0:21 / /mnt/other rw master:2 propagate_from:3 - fuse.s3samplefs2 x\n"
+		"24 21 0:22 / /fuse.s3samplefs rw - tmpfs fuse.s3samplefs rw";
+
+	(void)state;
+	check_table(text, "/mnt/a b", 4, 22, true);
+	check_table(text, "/mnt", 4, 22, true);
+	check_table(text, "/", 4, 22, true);
+	check_table(text, "/mnt/a", 4, 22, false);
+	check_table(text, "/mnt/a b/c", 4, 22, false);
+	check_table(text, "/mnt/other", 4, 22, false);
+	check_table("", "/", 0, 0, false);
+	check_table("nonsense\n5\n6 \n7 - fuse.s3samplefs\n8 1 2 3 /x rw - fuse.s3samplefs", "/x", 1, 8, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_kernel_follows_links_that_stay_inside),
 		cmocka_unit_test(without_openat2_no_link_is_followed),
 		cmocka_unit_test(valid_paths_are_plain_components),
+		cmocka_unit_test(the_table_of_mounts_tells_which_are_ours),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

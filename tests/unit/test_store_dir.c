@@ -355,6 +355,42 @@ static void a_replaced_or_changed_file_is_stale(void **state)
 	assert_int_equal(sync_get(store, "f", &version, 0, 10, &r), -ENOENT);
 }
 
+/* What wrote a file while it is served may put its mtime back; of a file that was complete
+ * before, a changed ctime tells of chmod, links and restores, and of no other content. */
+static void ctime_counts_in_files_written_since_the_folder_was_opened(void **state)
+{
+	struct timespec times[2] = { { 0, UTIME_NOW }, { 1700000000, 0 } };
+	struct object_meta old, young;
+	struct stat st;
+
+	(void)state;
+	make_file("old", "12345");
+	assert_int_equal(utimensat(AT_FDCWD, path_of("old"), times, 0), 0);
+	assert_int_equal(sync_head(store, "old", &r), 0);
+	old = r.meta;
+	run("chmod 600 old && ln old other");
+	assert_int_equal(sync_head(store, "old", &r), 0);
+	assert_string_equal(r.meta.etag, old.etag);
+	assert_int_equal(sync_get(store, "old", &old, 0, 5, &r), 0);
+
+	make_file("young", "12345");
+	assert_int_equal(stat(path_of("young"), &st), 0);
+	assert_int_equal(sync_head(store, "young", &r), 0);
+	young = r.meta;
+	times[1] = st.st_mtim;
+	do {	/* until the clock that files are dated by has moved on */
+		make_file("young", "67890");
+		assert_int_equal(utimensat(AT_FDCWD, path_of("young"), times, 0), 0);
+		assert_int_equal(stat(path_of("young"), &st), 0);
+	} while (st.st_ctim.tv_sec == times[1].tv_sec && st.st_ctim.tv_nsec == times[1].tv_nsec);
+	assert_int_equal(sync_get(store, "young", &young, 0, 5, &r), -ESTALE);
+	assert_int_equal(sync_head(store, "young", &r), 0);
+	assert_int_equal(r.meta.mtime_ns, young.mtime_ns);
+	assert_string_not_equal(r.meta.etag, young.etag);
+	young = r.meta;
+	assert_int_equal(sync_get(store, "young", &young, 0, 5, &r), 0);
+}
+
 static void the_folder_stays_the_one_that_was_opened(void **state)
 {
 	char why[STORE_WHY_MAX], moved[80];
@@ -516,6 +552,7 @@ int main(void)
 		TEST(a_page_holds_ten_thousand),
 		TEST(get_reads_the_range),
 		TEST(a_replaced_or_changed_file_is_stale),
+		TEST(ctime_counts_in_files_written_since_the_folder_was_opened),
 		TEST(the_folder_stays_the_one_that_was_opened),
 		TEST(open_says_what_is_wrong),
 		TEST(what_may_not_be_read_is_refused_by_name),
