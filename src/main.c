@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "config.h"
 #include "fs/mount.h"
@@ -201,7 +202,10 @@ int main(int argc, char *argv[])
 {
 	struct config c;
 	char why[CONFIG_WHY_MAX];
-	int status = config_parse(argc, argv, &c, why);
+	int status;
+
+	heap_init();
+	status = config_parse(argc, argv, &c, why);
 
 	if (status) {
 		fprintf(stderr, "s3samplefs: %s\n", why);

@@ -167,6 +167,7 @@ void clip_free_locked(struct samples *s, struct clip *c)
 			row_free_locked(s, c->rows[i]);
 	DL_FOREACH_SAFE(c->requests, q, tmp)
 		request_free(q);
+	product_unpin_locked(c->table_of);
 	free(c->rows);
 	free(c->plan);
 	blob_unref(c->table);
@@ -256,7 +257,9 @@ static void clip_loaded(void *arg, int err, const char *table_why, struct blob *
 		free(c);
 		return;
 	}
-	c->cached.bytes = sizeof(*c) + c->plan->n_rows * (sizeof(c->plan->rows[0]) + sizeof(c->rows[0]));
+	c->table_of = product_pin_table_locked(s, c->obj, c->table);
+	c->cached.bytes = sizeof(*c) + c->plan->n_rows * (sizeof(c->plan->rows[0]) + sizeof(c->rows[0])) +
+	                  (c->table_of ? 0 : blob_len(c->table));
 	c->cached.evict_locked = clip_evict_locked;
 	cached_add_locked(s, &c->cached);
 	clip_schedule_locked(c, &finished);

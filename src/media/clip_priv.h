@@ -67,6 +67,7 @@ struct clip {
 	struct wanted table_wanted;       /* while loading */
 	struct cached cached;             /* counted once loaded */
 	struct blob *table;
+	struct product *table_of;         /* which counts it, and stays; NULL: we do */
 	struct plan *plan;
 	uint32_t row_height, row_width;
 	size_t row_bytes;

@@ -41,6 +41,7 @@ struct product {
 	int err;                    /* ready */
 	char why[SAMPLES_WHY_MAX];
 	struct waiter *waiters;     /* until ready */
+	unsigned pins;              /* of clips whose table it is: letting it go would free nothing */
 
 	/* The running job: touched by one thread at a time, in turn; but for job.dropped. */
 	struct pool_job job;
@@ -65,6 +66,25 @@ static bool product_evict_locked(struct samples *s, struct cached *c)
 {
 	product_free_locked(s, (struct product *)((char *)c - offsetof(struct product, cached)));
 	return true;
+}
+
+struct product *product_pin_table_locked(struct samples *s, const struct object *obj, const struct blob *table)
+{
+	const struct product_key key = { .kind = PROTO_PROBE, .object = obj->id };
+	struct product *p;
+
+	HASH_FIND(hh, s->products, &key, sizeof(key), p);
+	if (!p || p->value != table)
+		return NULL;
+	if (p->pins++ == 0)
+		cached_hold_locked(s, &p->cached);
+	return p;
+}
+
+void product_unpin_locked(struct product *p)
+{
+	if (p && --p->pins == 0)
+		cached_let_go_locked(p->samples, &p->cached);
 }
 
 static void call(struct waiter *list, int err, const char *why, struct blob *value)
@@ -228,7 +248,8 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 		int err = p->err;
 
 		snprintf(why, sizeof(why), "%s", p->why);
-		cached_touch_locked(s, &p->cached);
+		if (!p->pins)
+			cached_touch_locked(s, &p->cached);
 		pthread_mutex_unlock(&s->lock);
 		call(w, err, why, value);
 		blob_unref(value);

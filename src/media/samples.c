@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/stats.h"
 #include "media/samples_priv.h"
 
@@ -30,11 +31,16 @@ void cached_add_locked(struct samples *s, struct cached *c)
 void samples_shrink(struct samples *s, size_t taken)
 {
 	const size_t most = s->capacity - s->capacity / 4;
+	bool much;
 
 	pthread_mutex_lock(&s->lock);
 	s->taken = taken < most ? taken : most;
 	trim_locked(s, NULL);
+	much = s->let_go > s->capacity / 16;
+	s->let_go = much ? 0 : s->let_go;
 	pthread_mutex_unlock(&s->lock);
+	if (much)
+		heap_trim();
 }
 
 void cached_touch_locked(struct samples *s, struct cached *c)
@@ -43,10 +49,21 @@ void cached_touch_locked(struct samples *s, struct cached *c)
 	DL_APPEND(s->lru, c);
 }
 
+void cached_hold_locked(struct samples *s, struct cached *c)
+{
+	DL_DELETE(s->lru, c);
+}
+
+void cached_let_go_locked(struct samples *s, struct cached *c)
+{
+	DL_PREPEND(s->lru, c);
+}
+
 void cached_remove_locked(struct samples *s, struct cached *c)
 {
 	DL_DELETE(s->lru, c);
 	s->bytes -= c->bytes;
+	s->let_go += c->bytes < HEAP_MAPPED ? c->bytes : 0;
 }
 
 struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, uint64_t killed_ttl_ms,

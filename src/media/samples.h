@@ -82,7 +82,7 @@ void samples_rows(struct samples *s, struct object *obj, const struct frames_spe
 void samples_drop(struct samples *s);
 
 /* From now on `taken` bytes less than the capacity are kept, but never less than a quarter of
- * it. Any thread. */
+ * it. Gives back memory that was let go: to be called every second or so. Any thread. */
 void samples_shrink(struct samples *s, size_t taken);
 
 #endif

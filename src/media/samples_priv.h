@@ -34,6 +34,7 @@ struct samples {
 	struct killed *killed;
 	struct cached *lru;            /* head: next to go */
 	size_t bytes;
+	size_t let_go;                 /* of values too small for mappings of their own, since the last heap_trim */
 	uint64_t next_session;
 	bool stopping;
 	unsigned calls;                /* under way in the functions of samples.h */
@@ -49,6 +50,15 @@ void samples_leave(struct samples *s);
 void cached_add_locked(struct samples *s, struct cached *c);
 void cached_touch_locked(struct samples *s, struct cached *c);
 void cached_remove_locked(struct samples *s, struct cached *c);
+
+/* Counts on, but can't go; can go again, as the next. In between it isn't removed. */
+void cached_hold_locked(struct samples *s, struct cached *c);
+void cached_let_go_locked(struct samples *s, struct cached *c);
+
+/* The product that has `table`, with one more reason to stay in memory, for the memory is needed
+ * anyway; NULL: it has gone. Undone by product_unpin_locked (NULL allowed). */
+struct product *product_pin_table_locked(struct samples *s, const struct object *obj, const struct blob *table);
+void product_unpin_locked(struct product *p);
 
 /* Frees one clip / product and what it holds; unlinks it. */
 void clip_free_locked(struct samples *s, struct clip *c);

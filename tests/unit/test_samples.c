@@ -29,6 +29,13 @@
 #include "store/blocks.h"
 #include "store/store.h"
 
+/* The sanitizers keep what is freed, to find who uses it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEASURED 0
+#else
+#define MEASURED 1
+#endif
+
 #define FRAMES 100u          /* of the clip; a sync packet every 25 */
 #define ROWS 20u
 #define READERS 32u
@@ -92,6 +99,8 @@ static int set_up(void **state)
 	shell("ffmpeg -v error -y -f lavfi -i testsrc2=s=160x120:r=25:d=4 -f lavfi -i sine=d=4 "
 	      "-c:v libx264 -g 25 -bf 2 -sc_threshold 0 -c:a aac -movflags +faststart $DIR/clip.mp4", w->dir);
 	shell("head -c 20000 /dev/urandom > $DIR/garbage.mp4", w->dir);
+	/* So many frames that its table is larger than some rows of the other. */
+	shell("ffmpeg -v error -y -f lavfi -i testsrc2=s=64x64:r=1000:d=20 -c:v mpeg4 -g 50 $DIR/long.mp4", w->dir);
 	*state = w;
 	return 0;
 }
@@ -356,6 +365,82 @@ static void rows_make_room_when_somebody_else_needs_it(void **state)
 	close_world(w);
 }
 
+/* What a clip can't do without is in memory, whatever else has to make room: it counts. */
+static void a_clip_that_stays_keeps_its_table_in_the_count(void **state)
+{
+	const size_t capacity = (size_t)3 << 20, row = 160 * 120 * 3;
+	struct world *w = *state;
+	struct frames_spec one = spec(), all = { .sampling = SAMPLING_ALL };
+	uint64_t hash[FRAMES];
+	struct object *obj, *other;
+	int64_t table, hits, misses;
+	uint32_t n;
+
+	one.num_frames = 1;
+	open_world(w, capacity);
+	obj = object(w, "long.mp4");
+	other = object(w, "clip.mp4");
+	assert_int_equal(read_rows(w, obj, &one, 0, 1, false, hash), 0);
+	table = stats_get(&w->stats, STAT_row_bytes);
+	assert_true(table > (int64_t)(10 * row));
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		assert_int_equal(read_rows(w, other, &all, i, 1, false, hash), 0);
+		assert_int_equal(read_rows(w, obj, &one, 0, 1, false, hash), 0);
+		assert_in_range(stats_get(&w->stats, STAT_row_bytes), table, capacity);
+	}
+	hits = stats_get(&w->stats, STAT_row_hits);
+	misses = stats_get(&w->stats, STAT_row_misses);
+	for (n = 0; stats_get(&w->stats, STAT_row_misses) == misses; n++)
+		assert_int_equal(read_rows(w, other, &all, FRAMES - 1 - n, 1, false, hash), 0);
+	assert_true(stats_get(&w->stats, STAT_row_hits) > hits);
+	assert_true((n - 1) * row + (size_t)table <= capacity);
+	assert_int_equal(stats_get(&w->stats, STAT_probes), 2);
+	object_unref(obj);
+	object_unref(other);
+	close_world(w);
+}
+
+/* Bytes of ours in memory. */
+static size_t resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t all, pages;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu %zu", &all, &pages), 2);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Small rows are pieces of a heap, which keeps what is freed in its middle. */
+static void memory_of_rows_that_made_room_is_given_back(void **state)
+{
+	const size_t capacity = (size_t)48 << 20, row = 64 * 64 * 3, rows = 3500;
+	struct world *w = *state;
+	struct frames_spec s = { .sampling = SAMPLING_ALL };
+	struct object *obj;
+	size_t full;
+
+	open_world(w, capacity);
+	obj = object(w, "long.mp4");
+	for (uint32_t i = 0; i < rows; i += 50) {
+		struct rows_wait r = { .count = 50 };
+
+		sem_init(&r.done, 0, 0);
+		samples_rows(w->samples, obj, &s, i, r.count, true, NULL, got_rows, &r);
+		sem_wait(&r.done);
+		sem_destroy(&r.done);
+		assert_int_equal(r.err, 0);
+	}
+	assert_in_range(stats_get(&w->stats, STAT_row_bytes), rows * row, capacity);
+	full = resident();
+	samples_shrink(w->samples, SIZE_MAX);
+	assert_in_range(stats_get(&w->stats, STAT_row_bytes), 0, capacity / 4);
+	assert_true(full - resident() > rows * row / 2 || !MEASURED);
+	object_unref(obj);
+	close_world(w);
+}
+
 static void who_comes_after_the_last_one_left_gets_the_rows(void **state)
 {
 	struct world *w = *state;
@@ -541,6 +626,8 @@ int main(void)
 		cmocka_unit_test(readers_that_leave_cost_the_others_nothing),
 		cmocka_unit_test(who_was_dropped_before_he_asked_costs_nothing),
 		cmocka_unit_test(rows_make_room_when_somebody_else_needs_it),
+		cmocka_unit_test(a_clip_that_stays_keeps_its_table_in_the_count),
+		cmocka_unit_test(memory_of_rows_that_made_room_is_given_back),
 		cmocka_unit_test(who_comes_after_the_last_one_left_gets_the_rows),
 		cmocka_unit_test(front_to_back_decodes_each_gop_once),
 		cmocka_unit_test(all_frames_front_to_back_are_decoded_once_each),

@@ -1,0 +1,22 @@
+#include "base/heap.h"
+
+#include <stdlib.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+void heap_init(void)
+{
+#ifdef __GLIBC__
+	/* Saying it keeps it. */
+	mallopt(M_MMAP_THRESHOLD, (int)HEAP_MAPPED);
+#endif
+}
+
+void heap_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
