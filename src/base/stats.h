@@ -45,7 +45,7 @@ struct buf;
 	X(fuse_read_bytes, "bytes answered to reads") \
 	X(fuse_parked, "requests now waiting for an answer (gauge)") \
 	X(fuse_parked_max, "most requests that waited at once (gauge)") \
-	X(fuse_errors, "requests answered with an error other than ENOENT") \
+	X(fuse_errors, "requests answered with an error, but for names that are not there") \
 	X(inodes, "inodes now known to the kernel (gauge)") \
 	X(inode_bytes, "bytes that they take here (gauge)") \
 	X(inode_bytes_max, "most bytes that they took at once (gauge)") \

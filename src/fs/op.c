@@ -164,7 +164,10 @@ static void note_failure(struct op *op, int err, const char *why)
 
 void op_fail(struct op *op, int err, const char *why)
 {
-	if (!atomic_load(&op->fs->stopping) && err != -ENOENT && err != -EINTR && err != -ECANCELED)
+	/* That there is no such name is an answer; that an open file is gone isn't. */
+	const bool is_answer = err == -ENOENT && op->name;
+
+	if (!atomic_load(&op->fs->stopping) && !is_answer && err != -EINTR && err != -ECANCELED)
 		note_failure(op, err, why ? why : "no reason known");
 	op_answer(op, err);
 }

@@ -185,11 +185,18 @@ static void reply_send(struct reply *r)
 	op_free(op);
 }
 
+/* readdir(3) takes ENOENT for the end of a directory, and an incomplete listing would look like
+ * a complete one. */
+static void fail_listing(struct op *op, int err, const char *why)
+{
+	op_fail(op, err == -ENOENT ? -ESTALE : err, why);
+}
+
 static void reply_drop(struct reply *r, int err)
 {
 	for (size_t i = 0; i < r->n_ids; i++)
 		inodes_forget(r->op->fs->inodes, r->ids[i], 1);
-	op_fail(r->op, err, "not enough memory");
+	fail_listing(r->op, err, "not enough memory");
 }
 
 /* Adds one entry. i: its inode, counted up for the kernel, or NULL: then attr
@@ -385,7 +392,7 @@ static void loaded(void *arg, int err, const char *why)
 	if (err) {
 		struct op *failed = d->active;
 
-		op_fail(failed, err, why);
+		fail_listing(failed, err, why);
 		if (!next_waiting(d))
 			return;
 	}

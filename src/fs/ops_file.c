@@ -1,6 +1,7 @@
 /* ops_file.c - look-ups and files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,6 +281,15 @@ static void reply_copied(fuse_req_t req, const struct iovec *iov, unsigned n_iov
 	free(whole);
 }
 
+static void fail_deleted(struct op *op, const char *why)
+{
+	char text[VIEW_WHY_MAX];
+
+	snprintf(text, sizeof(text), "the object was deleted after this was opened%s%s", why && why[0] ? ": " : "",
+	         why ? why : "");
+	op_fail(op, -ENOENT, text);
+}
+
 static void read_answer(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov)
 {
 	struct op *op = arg;
@@ -291,7 +301,10 @@ static void read_answer(void *arg, int err, const char *why, const struct iovec 
 		inodes_supersede(op->fs->inodes, op->inode);
 	}
 	if (err) {
-		op_fail(op, err, why);
+		if (err == -ENOENT)
+			fail_deleted(op, why);
+		else
+			op_fail(op, err, why);
 		handle_unref(h);
 		return;
 	}

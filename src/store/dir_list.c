@@ -205,6 +205,7 @@ static int read_names(struct walk *w, int fd, const struct level *level, struct 
 	struct names names = { 0 };
 	DIR *dir = fdopendir(fd);
 	struct dirent *d;
+	struct stat st;
 	int err = 0;
 
 	if (!dir) {
@@ -220,6 +221,9 @@ static int read_names(struct walk *w, int fd, const struct level *level, struct 
 		}
 		err = add_name(w, d, level, &names);
 	}
+	/* Of one that is removed meanwhile readdir(3) says that it has ended. */
+	if (!err && fstat(dirfd(dir), &st) == 0 && st.st_nlink == 0)
+		err = -ENOENT;
 	closedir(dir);
 	if (err) {
 		names_done(&names);
@@ -286,6 +290,14 @@ static void explain(struct walk *w, int err)
 	snprintf(w->why, STORE_WHY_MAX, "the folder \"%s\" cannot be read: %s",
 	         *shown ? shown : ".",
 	         strerrordesc_np(-err));
+}
+
+static void explain_gone(struct walk *w)
+{
+	char shown[STORE_WHY_MAX - 64];
+
+	text_sanitize(shown, sizeof(shown), w->l->prefix, strlen(w->l->prefix));
+	snprintf(w->why, STORE_WHY_MAX, "the folder \"%s\" was removed while it was read", shown);
 }
 
 /* Opens the directory at the path and fills *ret_here. Returns a descriptor,
@@ -389,10 +401,15 @@ int dir_list_page(struct beneath *folder, int64_t opened_ns, const struct store_
 	w.max = l->max_keys && l->max_keys < DIR_LIST_PAGE ? l->max_keys : DIR_LIST_PAGE;
 	if (!slash || (beneath_valid(l->prefix, dir_len) && dir_len < OBJECT_KEY_MAX))
 		err = walk_prefix(&w, slash ? dir_len + 1 : 0, NULL);
+	/* What went before it has been shown: this can't be the end of it. */
+	if (err == -ENOENT && l->token)
+		err = -ESTALE;
 	if (err && err != -ENOENT) {
 		struct store_page part = { .entries = w.entries, .n = w.n };
 
-		if (err != -ENOMEM)
+		if (err == -ESTALE)
+			explain_gone(&w);
+		else if (err != -ENOMEM)
 			explain(&w, err);
 		else
 			no_memory(&w);

@@ -31,7 +31,8 @@ void dir_list_version(const struct stat *st, int64_t opened_ns, struct object_me
  * gives an empty page. The token is the last name of the page before. Blocks.
  * Returns 0, and *ret_page is to be freed with dir_list_free(); or -errno with
  * why[STORE_WHY_MAX] filled: -EACCES or -EIO when the prefix's own directory
- * can't be read (those below it are skipped with a warning), -ENOMEM. */
+ * can't be read (those below it are skipped with a warning), -ESTALE when it was
+ * there for an earlier page and isn't any more, -ENOMEM. */
 int dir_list_page(struct beneath *folder, int64_t opened_ns, const struct store_list *l, struct stats *stats, char *why,
                   struct store_page *ret_page);
 

@@ -108,7 +108,8 @@ struct view_entry {
 struct view_dir *view_dir_open(struct node *dir);
 void view_dir_close(struct view_dir *d);  /* no load under way; NULL allowed */
 
-/* 1: an entry; 0: the end; -EAGAIN: view_dir_load first; -ENOMEM. */
+/* 1: an entry; 0: the end; -EAGAIN: view_dir_load first; -ENOMEM. Of what isn't there any more
+ * the load says -ESTALE, never -ENOENT. */
 int view_dir_next(struct view_dir *d, struct view_entry *ret_entry);
 typedef void view_done_fn(void *arg, int err, const char *why);
 void view_dir_load(struct view_dir *d, view_done_fn *done, void *arg);

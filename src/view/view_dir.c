@@ -218,6 +218,9 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	size_t skip = strlen(d->dir->path);
 	char *next;
 
+	/* What was there to be read isn't any more. ENOENT is what readdir(3) takes for the end. */
+	if (err == -ENOENT)
+		err = -ESTALE;
 	if (err) {
 		d->done(d->arg, err, why);
 		return;

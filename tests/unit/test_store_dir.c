@@ -312,6 +312,21 @@ static void a_page_holds_ten_thousand(void **state)
 	}
 }
 
+static void a_folder_that_goes_between_two_pages_is_stale(void **state)
+{
+	struct store_list l = { .prefix = "d/", .delimiter = true, .max_keys = 1 };
+	static struct sync_result next;
+
+	(void)state;
+	run("mkdir d && touch d/1 d/2");
+	assert_int_equal(sync_list(store, &l, &r), 0);
+	assert_true(r.has_next);
+	run("rm -r d");
+	l.token = r.next;
+	assert_int_equal(sync_list(store, &l, &next), -ESTALE);
+	assert_non_null(strstr(next.why, "d/"));
+}
+
 static void get_reads_the_range(void **state)
 {
 	struct object_meta version;
@@ -550,6 +565,7 @@ int main(void)
 		TEST(a_tree_deeper_than_a_key_is_cut),
 		TEST(pages_join_without_gap_or_overlap),
 		TEST(a_page_holds_ten_thousand),
+		TEST(a_folder_that_goes_between_two_pages_is_stale),
 		TEST(get_reads_the_range),
 		TEST(a_replaced_or_changed_file_is_stale),
 		TEST(ctime_counts_in_files_written_since_the_folder_was_opened),
