@@ -13,7 +13,8 @@
 /* A packet can't be larger than what av_new_packet would allocate. */
 #define PACKET_SIZE_MAX (1u << 30)
 
-#define KNOWN_FLAGS (TABLE_CONTIGUOUS | TABLE_SKIP_NONREF | TABLE_WHOLE | TABLE_INTRA_ONLY | TABLE_CUT)
+#define KNOWN_FLAGS (TABLE_CONTIGUOUS | TABLE_SKIP_NONREF | TABLE_WHOLE | TABLE_INTRA_ONLY | TABLE_CUT | \
+                     TABLE_MIRRORED)
 #define KNOWN_PACKET_FLAGS (TABLE_KEY | TABLE_HIDDEN)
 
 __attribute__((format(printf, 2, 3)))

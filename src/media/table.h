@@ -41,6 +41,7 @@ enum table_flag {
 	TABLE_WHOLE = 4,                /* the whole object had to be read for it */
 	TABLE_INTRA_ONLY = 8,           /* every packet is a sync packet by the codec's definition */
 	TABLE_CUT = 16,                 /* packets behind the object's end were left out: it was cut short */
+	TABLE_MIRRORED = 32,            /* frames are mirrored left to right, before they are turned */
 };
 
 struct table_stream {

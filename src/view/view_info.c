@@ -80,8 +80,8 @@ static void print_table(struct info *f, const struct table_head *t)
 		keys += (p[j].flags & TABLE_KEY) != 0;
 		bytes += p[j].size;
 	}
-	buf_printf(&f->text, "shown size: %ux%u, rotated by %u degrees\ncolour: %s\n", t->width, t->height, t->rotation,
-	           t->colour);
+	buf_printf(&f->text, "shown size: %ux%u, %srotated by %u degrees\ncolour: %s\n", t->width, t->height,
+	           t->flags & TABLE_MIRRORED ? "mirrored left to right, then " : "", t->rotation, t->colour);
 	buf_printf(&f->text, "time base: %d/%d s\nvideo packets: %u, %" PRIu64 " bytes, %u sync packets\n",
 	           t->time_base_num, t->time_base_den, t->n_packets, bytes, keys);
 	buf_printf(&f->text, "index: %s\n", t->flags & TABLE_WHOLE ? "none that tells all; the object was read whole once" :

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/rotate.h"
+#include "worker/orient.h"
 
 /* A part of a frame is cut at multiples of this, so that every pixel goes
  * through the same lanes of the same loops as in the whole frame. */
@@ -111,13 +111,13 @@ static int reserve_scaler(struct convert *c, const AVFrame *frame, struct resize
 
 /* The part of the frame that has to be converted for the window: all of it,
  * but for the format whose pixels don't depend on their neighbours' chroma. */
-static struct resize_window choose_part(const AVFrame *frame, uint32_t rotation,
+static struct resize_window choose_part(const AVFrame *frame, struct orientation o,
                                         struct resize_window w)
 {
 	uint32_t height = (uint32_t)frame->height, width = (uint32_t)frame->width, right, bottom;
 	struct resize_window part = {.height = height, .width = width};
 
-	if (rotation || !is_8bit_420(frame->format) || height % 2)
+	if (!orient_is_upright(o) || !is_8bit_420(frame->format) || height % 2)
 		return part;
 	right = FFALIGN(w.left + w.width, CUT_ALIGN);
 	bottom = FFALIGN(w.top + w.height, 2);
@@ -152,24 +152,24 @@ static int convert_part(struct convert *c, const AVFrame *frame, struct resize_w
 	return 0;
 }
 
-int convert_run(struct convert *c, const AVFrame *frame, uint32_t rotation,
+int convert_run(struct convert *c, const AVFrame *frame, struct orientation o,
                 struct resize_window window, const uint8_t **ret_pixels, size_t *ret_stride)
 {
-	struct resize_window part = choose_part(frame, rotation, window);
+	struct resize_window part = choose_part(frame, o, window);
 	const struct image *from = &c->rgb;
 	int err;
 
 	err = convert_part(c, frame, part);
 	if (err)
 		return err;
-	if (rotation) {
-		bool turned = rotation != 180;
+	if (!orient_is_upright(o)) {
+		bool swapped = orient_swaps_sides(o);
 
-		err = image_reserve(&c->upright, turned ? part.width : part.height,
-		                    turned ? part.height : part.width);
+		err = image_reserve(&c->upright, swapped ? part.width : part.height,
+		                    swapped ? part.height : part.width);
 		if (err)
 			return err;
-		rotate_rgb(c->rgb.pixels, c->rgb.stride, part.height, part.width, rotation,
+		orient_rgb(c->rgb.pixels, c->rgb.stride, part.height, part.width, o,
 		           c->upright.pixels, c->upright.stride);
 		from = &c->upright;
 	}

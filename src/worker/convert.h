@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "worker/orient.h"
 #include "worker/resize.h"
 
 struct AVFrame;
@@ -18,12 +19,12 @@ struct convert;
 struct convert *convert_new(void);
 void convert_free(struct convert *c);  /* NULL allowed */
 
-/* rotation: 0, 90, 180, 270 degrees clockwise. window: the part of the upright
- * frame that is wanted, inside it; more may be converted. *ret_pixels: the
+/* o: how the frame is shown. window: the part of the upright frame that is
+ * wanted, inside it; more may be converted. *ret_pixels: the
  * window's first pixel, rows *ret_stride bytes apart, RESIZE_OVERREAD bytes
  * readable behind the last; valid until the next call.
  * Returns 0, -ENOMEM, or -EBADMSG: no known pixel format. */
-int convert_run(struct convert *c, const struct AVFrame *frame, uint32_t rotation,
+int convert_run(struct convert *c, const struct AVFrame *frame, struct orientation o,
                 struct resize_window window, const uint8_t **ret_pixels, size_t *ret_stride);
 
 #endif

@@ -124,9 +124,10 @@ static int tell_row(const struct frames_job *j, uint32_t row)
 static int write_frame(const struct frames_job *j, const AVFrame *frame, uint8_t *out)
 {
 	const struct proto_frames *h = j->r.head;
-	bool turned = h->rotation == 90 || h->rotation == 270;
-	uint32_t height = turned ? h->src_width : h->src_height;
-	uint32_t width = turned ? h->src_height : h->src_width;
+	struct orientation o = {h->rotation, h->table_flags & TABLE_MIRRORED};
+	bool swapped = orient_swaps_sides(o);
+	uint32_t height = swapped ? h->src_width : h->src_height;
+	uint32_t width = swapped ? h->src_height : h->src_width;
 	const uint8_t *pixels;
 	size_t stride;
 	int err;
@@ -134,8 +135,7 @@ static int write_frame(const struct frames_job *j, const AVFrame *frame, uint8_t
 	if ((uint32_t)frame->height != height || (uint32_t)frame->width != width)
 		return why_set(j->why, -EBADMSG, "a frame of %dx%d pixels in a video of %ux%u",
 		               frame->width, frame->height, width, height);
-	err = convert_run(kept.convert, frame, h->rotation, resize_window(kept.resize), &pixels,
-	                  &stride);
+	err = convert_run(kept.convert, frame, o, resize_window(kept.resize), &pixels, &stride);
 	if (err)
 		return why_set(j->why, err, "its pixels can't be converted to RGB");
 	resize_run(kept.resize, pixels, stride, out);

@@ -2,9 +2,7 @@
 #include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
-#include <libavutil/display.h>
 #include <libavutil/pixdesc.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +16,10 @@
 #include "worker/index.h"
 #include "worker/input.h"
 #include "worker/job.h"
+#include "worker/orient.h"
 #include "worker/peek.h"
 #include "worker/probe_streams.h"
+#include "worker/sei.h"
 #include "worker/why.h"
 
 /* Of a sync packet that wasn't read on the way; its beginning usually tells. */
@@ -141,11 +141,10 @@ static int peek(struct probe *p, const AVCodecParameters *par, struct peek *ret)
 	return err == 1 ? 0 : err;
 }
 
-/* Degrees clockwise by which a display turns the picture; quarter turns only. */
-static uint32_t rotation_of(const AVStream *st)
+/* As the container says, else as the stream itself does. */
+static struct orientation orientation_of(const struct probe *p, const AVStream *st)
 {
 	const void *matrix;
-	double degrees;
 
 #if LIBAVCODEC_VERSION_MAJOR < 61
 	matrix = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, NULL);
@@ -156,17 +155,9 @@ static uint32_t rotation_of(const AVStream *st)
 
 	matrix = sd ? sd->data : NULL;
 #endif
-	if (!matrix)
-		return 0;
-	degrees = -av_display_rotation_get(matrix);
-	if (isnan(degrees))
-		return 0;
-	degrees -= 360.0 * floor(degrees / 360.0);
-	for (uint32_t turn = 0; turn < 360; turn += 90) {
-		if (fabs(degrees - turn) < 1.0)
-			return turn;
-	}
-	return 0;
+	return matrix ? orient_of_matrix(matrix)
+	              : sei_orientation(st->codecpar, p->index.first->data,
+	                                (size_t)p->index.first->size);
 }
 
 static void describe_colour(const struct peek *seen, struct table_head *h)
@@ -199,14 +190,18 @@ static int describe_video(struct probe *p)
 	const AVStream *st = p->format->streams[p->head->video_stream];
 	struct table_head *h = p->head;
 	struct peek seen;
+	struct orientation o;
 	bool turned;
 	int err;
 
 	err = peek(p, st->codecpar, &seen);
 	if (err)
 		return err;
-	h->rotation = rotation_of(st);
-	turned = h->rotation == 90 || h->rotation == 270;
+	o = orientation_of(p, st);
+	h->rotation = o.degrees;
+	if (o.mirrored)
+		h->flags |= TABLE_MIRRORED;
+	turned = orient_swaps_sides(o);
 	if (seen.width < 1 || seen.height < 1)
 		return why_set(p->why, -EBADMSG, "its frames have no size");
 	h->width = (uint32_t)(turned ? seen.height : seen.width);

@@ -125,7 +125,8 @@ static void every_corruption_of_the_head_is_refused(void **state)
 	(void)state;
 	REFUSED(g.head.magic++);
 	ACCEPTED(g.head.flags |= TABLE_CUT);
-	REFUSED(g.head.flags |= 32);
+	ACCEPTED(g.head.flags |= TABLE_MIRRORED);
+	REFUSED(g.head.flags |= 64);
 	REFUSED(g.head.object_size++);
 	REFUSED(memset(g.head.container, 'a', sizeof(g.head.container)));
 	REFUSED(memset(g.head.colour, 'a', sizeof(g.head.colour)));
