@@ -320,9 +320,12 @@ void inodes_node_attr(const struct inodes *t, const char *path, const struct nod
 	base_attr(t, path, n->is_dir, ret);
 	ret->st_size = (off_t)n->size;
 	ret->st_blocks = (blkcnt_t)((n->size + 511) / 512);
-	if (n->mtime_ns > 0) {
-		ret->st_mtim.tv_sec = n->mtime_ns / 1000000000;
-		ret->st_mtim.tv_nsec = n->mtime_ns % 1000000000;
+	if (n->mtime_ns != OBJECT_MTIME_UNKNOWN) {
+		/* Before 1970 the nanoseconds still count forwards. */
+		int64_t ns = n->mtime_ns % 1000000000;
+
+		ret->st_mtim.tv_sec = n->mtime_ns / 1000000000 - (ns < 0);
+		ret->st_mtim.tv_nsec = ns + (ns < 0 ? 1000000000 : 0);
 		ret->st_atim = ret->st_ctim = ret->st_mtim;
 	}
 }

@@ -41,6 +41,13 @@ static bool take_clock(const char **p, const char *end, struct tm *tm)
 	       take_digits(p, end, 2, &tm->tm_sec);
 }
 
+/* UTC, in any of the ways in which ISO 8601 writes it. */
+static bool take_utc(const char **p, const char *end)
+{
+	return take_text(p, end, "Z") || take_text(p, end, "+00:00") || take_text(p, end, "+0000") ||
+	       take_text(p, end, "-00:00");
+}
+
 /* tm_year and tm_mon as written, that is 2013 and 5. */
 static int to_epoch(struct tm *tm, int64_t *ret_s)
 {
@@ -49,7 +56,7 @@ static int to_epoch(struct tm *tm, int64_t *ret_s)
 	tm->tm_year -= 1900;
 	tm->tm_mon -= 1;
 	in = *tm;
-	if (tm->tm_year < 70 || tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
+	if (tm->tm_hour > 23 || tm->tm_min > 59 || tm->tm_sec > 60)
 		return -EINVAL;
 	*ret_s = timegm(tm);
 	/* timegm carries 31 April over to May; a date that moved wasn't one. */
@@ -80,10 +87,10 @@ int date_parse_iso8601(const char *s, size_t len, int64_t *ret_ns)
 		if (p == first)
 			return -EINVAL;
 	}
-	if (!take_text(&p, end, "Z") || p != end)
+	if (!take_utc(&p, end) || p != end)
 		return -EINVAL;
-	/* 2262 is the last whole year that int64_t nanoseconds reach. */
-	if (tm.tm_year > 2261 || to_epoch(&tm, &seconds) < 0)
+	/* The whole years that int64_t nanoseconds reach. */
+	if (tm.tm_year < 1678 || tm.tm_year > 2261 || to_epoch(&tm, &seconds) < 0)
 		return -EINVAL;
 	*ret_ns = seconds * 1000000000 + fraction;
 	return 0;

@@ -8,8 +8,9 @@
 
 #define DATE_AMZ_SIZE 17  /* "20130524T000000Z" and the NUL */
 
-/* ISO 8601 in UTC as in listings: "2013-05-24T00:00:00.000Z", any number of
- * fractional digits or none. Returns 0 or -EINVAL; ns since the epoch. */
+/* ISO 8601 in UTC as in listings: "2013-05-24T00:00:00.000Z" (or "+00:00", as some
+ * stores write it), any number of fractional digits or none, years 1678 to 2261.
+ * Returns 0 or -EINVAL; ns since the epoch, negative before 1970. */
 int date_parse_iso8601(const char *s, size_t len, int64_t *ret_ns);
 
 /* IMF-fixdate of RFC 9110, 5.6.7, as in Last-Modified, Date and Retry-After:

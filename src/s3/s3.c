@@ -70,7 +70,8 @@ static enum cause head_complete(struct op *op)
 {
 	struct head *h = (struct head *)op;
 	const struct http_reply *reply = &op->http.reply;
-	struct s3_object object = { 0 };
+	struct s3_object object = { .mtime_ns = S3_MTIME_UNKNOWN };
+	const int64_t last_s = INT64_MAX / 1000000000;
 	int64_t mtime_s = 0;
 
 	if (reply->content_length < 0)
@@ -79,7 +80,8 @@ static enum cause head_complete(struct op *op)
 	xml_strip_etag(object.etag, sizeof(object.etag), reply->etag);
 	if (!object.etag[0])
 		return CAUSE_NO_ETAG;
-	if (date_parse_http(reply->last_modified, &mtime_s) == 0 && mtime_s < INT64_MAX / 1000000000)
+	if (date_parse_http(reply->last_modified, &mtime_s) == 0 && mtime_s < last_s &&
+	    mtime_s > -last_s)
 		object.mtime_ns = mtime_s * 1000000000;
 	h->done(h->arg, 0, NULL, &object);
 	return CAUSE_NONE;
@@ -178,7 +180,7 @@ static size_t fill_entries(const struct list *l, const struct xml_list *x, struc
 		entries[n] = (struct s3_entry){ .name = e->name + l->prefix_len,
 		                                .is_prefix = e->is_prefix };
 		entries[n].object.size = e->size;
-		entries[n].object.mtime_ns = e->mtime_ns;
+		entries[n].object.mtime_ns = e->has_mtime ? e->mtime_ns : S3_MTIME_UNKNOWN;
 		memcpy(entries[n].object.etag, e->etag, sizeof(e->etag));
 		n++;
 	}

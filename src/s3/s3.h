@@ -22,6 +22,7 @@
 #define S3_KEY_MAX 1024  /* bytes, prefix included */
 #define S3_ETAG_SIZE 128
 #define S3_GET_MAX (16u << 20)
+#define S3_MTIME_UNKNOWN INT64_MIN
 
 struct blob;
 struct s3;
@@ -57,7 +58,7 @@ void s3_free(struct s3 *s);
 
 struct s3_object {
 	uint64_t size;
-	int64_t mtime_ns;
+	int64_t mtime_ns;               /* S3_MTIME_UNKNOWN: the store doesn't say */
 	char etag[S3_ETAG_SIZE];        /* no quotes, not empty */
 };
 

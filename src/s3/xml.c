@@ -187,7 +187,7 @@ static int set_entry_field(struct listing *l, const char *name, const char *text
 	if (strcmp(name, "ETag") == 0)
 		xml_strip_etag(e->etag, sizeof(e->etag), text);
 	else if (strcmp(name, "LastModified") == 0)
-		(void)date_parse_iso8601(text, strlen(text), &e->mtime_ns);  /* unknown: 0 */
+		e->has_mtime = date_parse_iso8601(text, strlen(text), &e->mtime_ns) == 0;
 	else if (strcmp(name, "StorageClass") == 0)
 		text_sanitize(e->storage_class, sizeof(e->storage_class), text, strlen(text));
 	return 0;

@@ -21,7 +21,8 @@ struct xml_entry {
 	char *name;                          /* decoded; a common prefix ends in '/' */
 	bool is_prefix;                      /* then the rest is zero */
 	uint64_t size;
-	int64_t mtime_ns;                    /* 0 where there was no LastModified */
+	bool has_mtime;                      /* a LastModified that could be read */
+	int64_t mtime_ns;                    /* else 0 */
 	char etag[XML_ETAG_SIZE];            /* quotes and W/ stripped; "" where there was none */
 	char storage_class[XML_CLASS_SIZE];  /* "" where there was none */
 };

@@ -45,9 +45,15 @@ struct walk {
 	char path[OBJECT_KEY_MAX + 1]; /* where we are: "" or ending in '/' */
 };
 
+/* Times that nanoseconds don't reach (before 1677, after 2262) are the last that they do. */
 static int64_t ns_of(struct timespec t)
 {
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+	int64_t ns;
+
+	if (__builtin_mul_overflow(t.tv_sec, INT64_C(1000000000), &ns) ||
+	    __builtin_add_overflow(ns, t.tv_nsec, &ns))
+		return t.tv_sec < 0 ? INT64_MIN + 1 : INT64_MAX;
+	return ns;
 }
 
 int64_t dir_list_clock(void)

@@ -6,11 +6,12 @@
 #include <stdint.h>
 
 #define OBJECT_KEY_MAX 1024  /* bytes; S3's own limit on keys */
+#define OBJECT_MTIME_UNKNOWN INT64_MIN
 #define OBJECT_ETAG_MAX 128  /* bytes with the NUL; S3 sends at most 40 */
 
 struct object_meta {
 	uint64_t size;               /* bytes */
-	int64_t mtime_ns;            /* LastModified, ns since the epoch */
+	int64_t mtime_ns;            /* LastModified, ns since the epoch, or OBJECT_MTIME_UNKNOWN */
 	char etag[OBJECT_ETAG_MAX];  /* quotes stripped, never empty */
 };
 

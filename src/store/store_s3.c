@@ -10,6 +10,7 @@
 _Static_assert(STORE_WHY_MAX == S3_WHY_MAX, "sentences are passed through");
 _Static_assert(STORE_GET_MAX == S3_GET_MAX, "ranges are passed through");
 _Static_assert(OBJECT_ETAG_MAX == S3_ETAG_SIZE, "ETags are copied");
+_Static_assert(OBJECT_MTIME_UNKNOWN == S3_MTIME_UNKNOWN, "times are passed through");
 
 struct store_s3 {
 	struct store base;

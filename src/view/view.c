@@ -58,6 +58,7 @@ struct node *node_new(struct view *v, bool is_dir, const char *path, struct obje
 		}
 	}
 	n->path = n->own_path ? n->own_path : obj->key;
+	n->mtime_ns = OBJECT_MTIME_UNKNOWN;
 	if (obj) {
 		n->obj = object_ref(obj);
 		n->mtime_ns = obj->meta.mtime_ns;

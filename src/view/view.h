@@ -53,7 +53,7 @@ struct node {
 	uint64_t size;           /* bytes; 0 when err */
 	int err;                 /* the probe failed: open answers this */
 	char *why;               /* NULL, or the sentence for err */
-	int64_t mtime_ns;
+	int64_t mtime_ns;        /* OBJECT_MTIME_UNKNOWN: shown as the mount's own */
 	uint64_t ttl_ms;         /* how long the look-up holds, from when it was made */
 	const char *version;     /* ETag and whatever else the content depends on; "" for directories */
 	char *own_path, *own_version;  /* those that aren't the object's own; else NULL */

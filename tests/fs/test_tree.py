@@ -1,4 +1,5 @@
 """The mount is a tree of files that ordinary programs can walk, list and copy."""
+import math
 import os
 import shutil
 import stat
@@ -66,6 +67,30 @@ def test_modes_are_read_only(mnt):
         assert trees.mode(where) == 0o555, where
         for name in files:
             assert trees.mode(os.path.join(where, name)) == 0o444, name
+
+
+OLD_TIMES = {"epoch": 0, "before": -1, "half": -1.5, "lumiere": -2_100_000_000, "late": 32_503_680_000}
+
+
+def test_times_before_1970_and_at_it_are_shown(tmp_path, mounted, rclone):
+    """Archives made to be reproducible set all times to 0; scans of old films go further back."""
+    (rclone.root / "films").mkdir()
+    for name, seconds in OLD_TIMES.items():
+        path = rclone.root / "films" / name
+        path.write_bytes(b"x")
+        os.utime(path, ns=(int(seconds * 10**9),) * 2)
+    of_dir = mounted(f"dir:{rclone.root / 'films'}")
+    of_s3 = mounted("s3://films", server=rclone)
+    for listed_first in (False, True):
+        for mount in (of_dir, of_s3):
+            if listed_first:
+                os.listdir(mount / "raw")
+            for name, seconds in OLD_TIMES.items():
+                shown = os.stat(mount / "raw" / name).st_mtime
+                if name != "late":            # beyond what nanoseconds in 64 bits reach
+                    assert math.floor(shown) == math.floor(seconds), (mount.source, name)
+                elif mount is of_dir:
+                    assert shown >= 9_223_372_036
 
 
 def test_mtime_is_the_objects_last_modified(mnt, tree, request):

@@ -208,6 +208,12 @@ static void names_no_object_can_have_become_empty(void **state)
 	assert_int_equal(parse_one("", "<Contents><Key>a</Key><Size>1</Size><LastModified>yesterday</LastModified>"
 	                               "</Contents>", &l), 0);
 	assert_true(l.entries[0].mtime_ns == 0);
+	assert_false(l.entries[0].has_mtime);
+	xml_list_done(&l);
+	assert_int_equal(parse_one("", "<Contents><Key>a</Key><Size>1</Size>"
+	                               "<LastModified>1970-01-01T00:00:00.000+00:00</LastModified></Contents>", &l), 0);
+	assert_true(l.entries[0].has_mtime);
+	assert_true(l.entries[0].mtime_ns == 0);
 	xml_list_done(&l);
 }
 
@@ -336,8 +342,8 @@ static void dates_are_read_and_written(void **state)
 	static const char *const bad_iso[] = {
 		"", "2013", "2013-05-24", "2013-05-24T00:00:00", "2013-05-24T00:00:00+01:00",
 		"2013-05-24T24:00:00Z", "2013-13-24T00:00:00Z", "2013-02-30T00:00:00Z",
-		"2013-05-24T00:00:00.Z", "2013-05-24T00:00:00Zx", "1969-12-31T23:59:59Z",
-		"9999-01-01T00:00:00Z", "20130524T000000Z",
+		"2013-05-24T00:00:00.Z", "2013-05-24T00:00:00Zx", "1677-12-31T23:59:59Z",
+		"9999-01-01T00:00:00Z", "20130524T000000Z", "2013-05-24T00:00:00+0", "2013-05-24T00:00:00+00:0",
 	};
 	static const char *const bad_http[] = {
 		"", "Fri", "Fri, 24 May 2013 00:00:00", "Fri, 24 Mai 2013 00:00:00 GMT",
@@ -353,6 +359,16 @@ static void dates_are_read_and_written(void **state)
 	assert_true(t == INT64_C(1709251199123456789));
 	assert_int_equal(date_parse_iso8601("2024-02-29T23:59:59.5Z", 22, &t), 0);
 	assert_true(t == INT64_C(1709251199500000000));
+	assert_int_equal(date_parse_iso8601("2013-05-24T00:00:00.000+00:00", 29, &t), 0);
+	assert_true(t == INT64_C(1369353600000000000));
+	assert_int_equal(date_parse_iso8601("2013-05-24T00:00:00+0000", 24, &t), 0);
+	assert_true(t == INT64_C(1369353600000000000));
+	assert_int_equal(date_parse_iso8601("1970-01-01T00:00:00Z", 20, &t), 0);
+	assert_true(t == 0);
+	assert_int_equal(date_parse_iso8601("1969-12-31T23:59:58.25Z", 23, &t), 0);
+	assert_true(t == INT64_C(-1750000000));
+	assert_int_equal(date_parse_http("Wed, 31 Dec 1969 23:59:58 GMT", &t), 0);
+	assert_true(t == -2);
 	for (size_t i = 0; i < COUNT(bad_iso); i++)
 		assert_int_equal(date_parse_iso8601(bad_iso[i], strlen(bad_iso[i]), &t), -EINVAL);
 	assert_int_equal(date_parse_http("Fri, 24 May 2013 00:00:00 GMT", &t), 0);
