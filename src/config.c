@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "config_parts.h"
 
 #define OPTIONS_MAX (64u << 10) /* bytes of all -o arguments */
@@ -116,17 +117,17 @@ static void set_defaults(struct config *c)
  * daemon goes. */
 static int make_log_absolute(struct config *c, char *why)
 {
-	char *cwd, *path;
+	char *path;
 
 	if (!c->log || *c->log == '/' || strcmp(c->log, "syslog") == 0)
 		return 0;
-	cwd = getcwd(NULL, 0);
-	if (!cwd || asprintf(&path, "%s/%s", cwd, c->log) < 0) {
-		snprintf(why, CONFIG_WHY_MAX, "log = %.200s: %s", c->log, strerror(errno));
-		free(cwd);
+	if (!c->cwd) {
+		snprintf(why, CONFIG_WHY_MAX, "log = %.200s: the working directory is gone", c->log);
 		return -1;
 	}
-	free(cwd);
+	path = text_absolute_path(c->cwd, c->log);
+	if (!path)
+		return config_no_memory(why);
 	free(c->log);
 	c->log = path;
 	return 0;
@@ -157,6 +158,10 @@ static int fill(struct config *c, const struct command_line *l, char *why)
 	c->foreground = l->foreground || l->debug;
 	if (c->action != CONFIG_MOUNT)
 		return 0;
+	/* What is read later, in the daemon's own folder, must be found there as well. */
+	c->cwd = getcwd(NULL, 0);
+	if (!c->cwd && errno == ENOMEM)
+		return config_no_memory(why);
 	r = config_options_file(l->options.data, &path, why);
 	if (r == 0 && path)
 		r = config_file(c, path, why);
@@ -209,8 +214,9 @@ void config_done(struct config *c)
 	free(c->prefix);
 	free(c->dir);
 	free(c->mountpoint);
+	free(c->cwd);
 	free(c->fuse_options);
-	c->source = c->bucket = c->prefix = c->dir = c->mountpoint = c->fuse_options = NULL;
+	c->source = c->bucket = c->prefix = c->dir = c->mountpoint = c->cwd = c->fuse_options = NULL;
 }
 
 void config_print(const struct config *c, struct buf *out)

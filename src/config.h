@@ -26,6 +26,7 @@ struct config {
 	char *bucket, *prefix;      /* s3: prefix "" or ending in '/' */
 	char *dir;                  /* dir: absolute path (resolved before any chdir) */
 	char *mountpoint;           /* absolute */
+	char *cwd;                  /* where relative paths are from; NULL: nobody knows */
 	bool covers;                /* there is something in it, which the mount will hide */
 	bool foreground;            /* -f, or -d */
 	bool debug;                 /* -d: log level debug, foreground */

@@ -2,27 +2,7 @@
 #include <string.h>
 
 #include "config_parts.h"
-
-static bool is_endpoint_url(const char *s)
-{
-	const char *host;
-
-	if (strncmp(s, "http://", 7) == 0)
-		host = s + 7;
-	else if (strncmp(s, "https://", 8) == 0)
-		host = s + 8;
-	else
-		return false;
-	return *host != '\0' && *host != '/' && strpbrk(host, " \t?#") == NULL;
-}
-
-/* It becomes part of a host name and of what is signed. */
-static bool is_region(const char *s)
-{
-	size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
-
-	return len <= 64 && s[len] == '\0';
-}
+#include "s3/endpoint.h"
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -32,9 +12,9 @@ static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL
 #define IGNORED(option) { .name = option, .kind = KEY_CUSTOM, .where = WHERE_IGNORED }
 
 static const struct key table[] = {
-	{ .name = "region", .kind = KEY_STRING, AT(region), .check = is_region,
+	{ .name = "region", .kind = KEY_STRING, AT(region), .check = endpoint_any_region,
 	  .accepts = "the name of a region, such as eu-central-1" },
-	{ .name = "endpoint_url", .kind = KEY_STRING, AT(endpoint_url), .check = is_endpoint_url,
+	{ .name = "endpoint_url", .kind = KEY_STRING, AT(endpoint_url), .check = endpoint_valid_url,
 	  .accepts = "http://HOST[:PORT] or https://HOST[:PORT]" },
 	{ .name = "profile", .kind = KEY_STRING, AT(profile), .accepts = "the name of a profile" },
 	{ .name = "aws_access_key_id", .kind = KEY_STRING, AT(access_key_id), .accepts = "an access key id",

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "base/text.h"
 #include "config.h"
 #include "fs/fsys.h"
 #include "media/pool.h"
@@ -96,6 +97,7 @@ static int open_store(struct stack *s, const struct config *c, char *why)
 		.access_key_id = c->access_key_id,
 		.secret_access_key = c->secret_access_key,
 		.session_token = c->session_token,
+		.cwd = c->cwd,
 		.no_sign_request = c->no_sign_request,
 		.path_style = c->path_style,
 		.max_attempts = c->max_attempts,
@@ -108,17 +110,19 @@ static int open_store(struct stack *s, const struct config *c, char *why)
 	return err ? err : store_check(s->store, why);
 }
 
-static const char *worker_binary(void)
+/* malloc'd, or NULL. */
+static char *worker_binary(const struct config *c)
 {
 	const char *set = getenv("S3SAMPLEFS_WORKER");
 
-	return set && set[0] ? set : S3SAMPLEFS_PKGLIBEXECDIR "/s3samplefs-worker";
+	return text_absolute_path(c->cwd, set && set[0] ? set : S3SAMPLEFS_PKGLIBEXECDIR "/s3samplefs-worker");
 }
 
 static int start_pool(struct stack *s, const struct config *c, const struct shares *m, char *why)
 {
+	char *binary = worker_binary(c);
 	const struct pool_options o = {
-		.binary = worker_binary(),
+		.binary = binary,
 		.workers = m->workers,
 #ifdef S3SAMPLEFS_SANITIZE
 		.worker_memory = 0,
@@ -132,7 +136,10 @@ static int start_pool(struct stack *s, const struct config *c, const struct shar
 		.stats = &s->stats,
 	};
 
-	return pool_new(&o, why, &s->pool);
+	int err = binary ? pool_new(&o, why, &s->pool) : -ENOMEM;
+
+	free(binary);
+	return err;
 }
 
 static char *print_config(const struct config *c)

@@ -44,13 +44,15 @@ static bool is_one_of(const char *value, const char *const *list)
 
 static int refuse(const struct key *k, const char *value, char *why, size_t why_size)
 {
+	char shown[SHOWN_MAX + 1];
 	struct buf out;
 
 	buf_init(&out, why_size - 1);
+	text_mask_userinfo(shown, sizeof(shown), value ? value : "");
 	if (k->secret || !value)
 		buf_printf(&out, "%s: must be ", k->name);
 	else
-		buf_printf(&out, "%s = %.*s: must be ", k->name, SHOWN_MAX, value);
+		buf_printf(&out, "%s = %s: must be ", k->name, shown);
 	key_describe(k, &out);
 	snprintf(why, why_size, "%s", out.data ? out.data : k->name);
 	buf_done(&out);
@@ -62,11 +64,14 @@ static int no_such_key(const struct keys *keys, unsigned where, const char *name
                        size_t why_size)
 {
 	const char *closest = keys_closest(keys, where, name);
+	char shown[SHOWN_MAX + 1];
 	struct buf out;
 	const char *sep = "";
 
 	buf_init(&out, 16384);
-	buf_printf(&out, "%.*s: no such key", SHOWN_MAX, name);
+	/* It may be what stands behind a comma in somebody's password. */
+	text_mask_userinfo(shown, sizeof(shown), name);
+	buf_printf(&out, "%s: no such key", shown);
 	if (closest)
 		buf_printf(&out, " (did you mean %s?)", closest);
 	buf_puts(&out, "; there are: ");
@@ -76,7 +81,7 @@ static int no_such_key(const struct keys *keys, unsigned where, const char *name
 		buf_printf(&out, "%s%s", sep, keys->key[i].name);
 		sep = " ";
 	}
-	snprintf(why, why_size, "%s", buf_error(&out) ? name : out.data);
+	snprintf(why, why_size, "%s", buf_error(&out) ? shown : out.data);
 	buf_done(&out);
 	return -ENOENT;
 }

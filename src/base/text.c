@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -310,6 +311,42 @@ uint64_t clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Whether what stands behind "://" is HOST:TEXT where a port would be a number: a name and
+ * the begin of a password that was cut at its comma. */
+static bool is_cut_userinfo(const char *authority)
+{
+	const char *colon = authority[0] == '[' ? NULL : strchr(authority, ':');
+
+	return colon && colon[1 + strspn(colon + 1, "0123456789")] != '\0' &&
+	       colon[1 + strspn(colon + 1, "0123456789")] != '/';
+}
+
+void text_mask_userinfo(char *dst, size_t size, const char *src)
+{
+	/* The last one: a password may have others in it. */
+	const char *at = strrchr(src, '@');
+	const char *scheme = strstr(src, "://");
+	int kept = scheme && (!at || scheme < at) ? (int)(scheme + 3 - src) : 0;
+
+	if (at)
+		snprintf(dst, size, "%.*s***%s", kept, src, at);
+	else if (scheme && is_cut_userinfo(src + kept))
+		snprintf(dst, size, "%.*s***", kept, src);
+	else
+		snprintf(dst, size, "%s", src);
+}
+
+char *text_absolute_path(const char *base, const char *path)
+{
+	char *whole;
+
+	if (path[0] == '/' || !base)
+		return strdup(path);
+	if (asprintf(&whole, "%s/%s", base, path) < 0)
+		return NULL;
+	return whole;
 }
 
 uint64_t clock_ms(void)

@@ -46,6 +46,15 @@ uint64_t text_hash64(const void *data, size_t len);
  * worker that will be shown to a person. */
 void text_sanitize(char *dst, size_t size, const char *src, size_t src_len);
 
+/* Copies src into dst[size] without what a URL has before its '@', a name and perhaps a
+ * password, or where a port would be a number: "***" is left of them. For what a person
+ * wrote and is told back. */
+void text_mask_userinfo(char *dst, size_t size, const char *src);
+
+/* path if it is absolute, else base/path; base NULL: path as it is. A malloc'd string or
+ * NULL (out of memory). */
+char *text_absolute_path(const char *base, const char *path);
+
 /* CLOCK_MONOTONIC in milliseconds / nanoseconds. */
 uint64_t clock_ms(void);
 uint64_t clock_ns(void);

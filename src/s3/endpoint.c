@@ -19,6 +19,19 @@ bool endpoint_valid_region(const char *region)
 	       strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
+bool endpoint_any_region(const char *region)
+{
+	size_t len = strlen(region);
+
+	return len > 0 && len < ENDPOINT_REGION_SIZE &&
+	       strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == len;
+}
+
+bool endpoint_takes_region(const struct endpoint *e, const char *region)
+{
+	return e->aws ? endpoint_valid_region(region) : endpoint_any_region(region);
+}
+
 static bool is_ip(const char *host)
 {
 	struct in6_addr a;
@@ -136,20 +149,31 @@ static int parse_url(const char *url, struct endpoint *e)
 	return parse_base(authority + len, e);
 }
 
-int endpoint_init(const char *url, const char *bucket, bool path_style, char why[S3_WHY_MAX],
+bool endpoint_valid_url(const char *url)
+{
+	struct endpoint e = { 0 };
+
+	return parse_url(url, &e) == 0;
+}
+
+int endpoint_init(const char *url, const char *bucket, enum endpoint_style style, char why[S3_WHY_MAX],
                   struct endpoint *ret_endpoint)
 {
 	struct endpoint e = { .aws = !url, .https = !url, .port = 443 };
 	int err = check_bucket(bucket, why);
+	char shown[ENDPOINT_HOST_SIZE];
 
 	if (err)
 		return err;
-	if (url && parse_url(url, &e) < 0)
+	if (url && parse_url(url, &e) < 0) {
+		text_mask_userinfo(shown, sizeof(shown), url);
 		return why_set(why, -EINVAL, "endpoint_url '%s' is not of the form "
-		               "http[s]://HOST[:PORT][/PATH]", url);
+		               "http[s]://HOST[:PORT][/PATH]", shown);
+	}
 	strcpy(e.bucket, bucket);
-	e.path_style = path_style || !is_dns_compatible(bucket) || (e.https && strchr(bucket, '.')) ||
-	               is_ip(e.host) || strcmp(e.host, "localhost") == 0;
+	e.path_style = style == ENDPOINT_PATH || !is_dns_compatible(bucket) ||
+	               (e.https && strchr(bucket, '.')) || is_ip(e.host) ||
+	               (style != ENDPOINT_VIRTUAL && strcmp(e.host, "localhost") == 0);
 	*ret_endpoint = e;
 	return 0;
 }

@@ -16,6 +16,12 @@
 #define ENDPOINT_BUCKET_SIZE 256
 #define ENDPOINT_REGION_SIZE 64
 
+enum endpoint_style {
+	ENDPOINT_AUTO,                      /* virtual-host where it can work */
+	ENDPOINT_PATH,
+	ENDPOINT_VIRTUAL,                   /* on localhost as well */
+};
+
 struct endpoint {
 	bool aws;                           /* host follows from the region */
 	bool https;
@@ -36,13 +42,23 @@ struct target {
 
 /* url NULL: AWS's own. Returns 0 or -EINVAL with why filled: not a URL of an
  * endpoint, not a bucket, or a kind of bucket that isn't supported. */
-int endpoint_init(const char *url, const char *bucket, bool path_style, char why[S3_WHY_MAX],
+int endpoint_init(const char *url, const char *bucket, enum endpoint_style style, char why[S3_WHY_MAX],
                   struct endpoint *ret_endpoint);
+
+/* Whether url is of the form that endpoint_init takes. */
+bool endpoint_valid_url(const char *url);
 
 /* region must be valid. */
 void endpoint_target(const struct endpoint *e, const char *region, struct target *ret_target);
 
 /* [a-z0-9-], short enough: fit to stand in a host name, whoever told us. */
 bool endpoint_valid_region(const char *region);
+
+/* What other stores call a region: letters, digits, '-' and '_', short enough. It is
+ * signed with, no host is made of it. */
+bool endpoint_any_region(const char *region);
+
+/* The one of the two that counts for e. */
+bool endpoint_takes_region(const struct endpoint *e, const char *region);
 
 #endif

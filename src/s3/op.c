@@ -178,7 +178,8 @@ static bool correct(struct op *op)
 			return false;
 		break;
 	case CORRECT_REGION:
-		if (!signer_correct_region(signer, op->region, op->verdict.region))
+		if (!endpoint_takes_region(&op->client->endpoint, op->verdict.region) ||
+		    !signer_correct_region(signer, op->region, op->verdict.region))
 			return false;
 		break;
 	case CORRECT_NOTHING:

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -102,18 +103,22 @@ static int add(struct profile_file *f, const char *section, struct span option, 
 	return 0;
 }
 
-/* `profile  "my name"` -> `profile my name`, other names unchanged. */
+/* `profile  "my name"` -> `profile my name`, and so `services`; other names unchanged. */
 static char *section_name(struct span s)
 {
-	static const char word[] = "profile";
-	const size_t n = sizeof(word) - 1;
-	struct span name;
+	static const char *const words[] = { "profile", "services" };
+	struct span name = { 0 };
+	size_t n = 0;
 	char *out;
 
 	s = trim(s);
-	if (s.len <= n || memcmp(s.p, word, n) != 0 || !isspace((unsigned char)s.p[n]))
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !name.p; i++) {
+		n = strlen(words[i]);
+		if (s.len > n && memcmp(s.p, words[i], n) == 0 && isspace((unsigned char)s.p[n]))
+			name = trim((struct span){ s.p + n, s.len - n });
+	}
+	if (!name.p)
 		return copy(s);
-	name = trim((struct span){ s.p + n, s.len - n });
 	if (name.len >= 2 && (name.p[0] == '"' || name.p[0] == '\'') &&
 	    name.p[name.len - 1] == name.p[0]) {
 		name.p++;
@@ -122,7 +127,7 @@ static char *section_name(struct span s)
 	out = malloc(n + 1 + name.len + 1);
 	if (!out)
 		return NULL;
-	memcpy(out, word, n);
+	memcpy(out, s.p, n);
 	out[n] = ' ';
 	memcpy(out + n + 1, name.p, name.len);
 	out[n + 1 + name.len] = '\0';
@@ -134,7 +139,15 @@ struct reader {
 	char *section;      /* NULL before the first */
 	bool has_option;    /* deeper lines belong to it */
 	size_t indent;      /* of that option */
+	char *outer;        /* its name if deeper lines are options of their own, else NULL */
 };
+
+static void forget_option(struct reader *r)
+{
+	free(r->outer);
+	r->outer = NULL;
+	r->has_option = false;
+}
 
 static int read_section(struct reader *r, struct span line)
 {
@@ -148,7 +161,7 @@ static int read_section(struct reader *r, struct span line)
 		return -ENOMEM;
 	free(r->section);
 	r->section = name;
-	r->has_option = false;
+	forget_option(r);
 	return add(r->file, name, (struct span){ 0 }, (struct span){ 0 });
 }
 
@@ -156,16 +169,38 @@ static int read_option(struct reader *r, struct span line, size_t indent)
 {
 	size_t name_len = 0;
 	struct span name;
+	struct span value;
 
 	while (name_len < line.len && line.p[name_len] != '=' && line.p[name_len] != ':')
 		name_len++;
 	name = trim((struct span){ line.p, name_len });
 	if (!r->section || name_len == line.len || name.len == 0)
 		return -EINVAL;
+	value = trim((struct span){ line.p + name_len + 1, line.len - name_len - 1 });
+	forget_option(r);
 	r->has_option = true;
 	r->indent = indent;
-	return add(r->file, r->section, name,
-	           trim((struct span){ line.p + name_len + 1, line.len - name_len - 1 }));
+	if (value.len == 0 && !(r->outer = copy(name)))
+		return -ENOMEM;
+	return add(r->file, r->section, name, value);
+}
+
+/* A line of an option's value: one of a nested section's, or nothing to us. */
+static int read_deeper(struct reader *r, struct span line)
+{
+	const char *equals = memchr(line.p, '=', line.len);
+	struct span name = equals ? trim((struct span){ line.p, (size_t)(equals - line.p) }) : (struct span){ 0 };
+	char *whole;
+	int err;
+
+	if (!r->outer || name.len == 0)
+		return 0;
+	if (asprintf(&whole, "%s.%.*s", r->outer, (int)name.len, name.p) < 0)
+		return -ENOMEM;
+	err = add(r->file, r->section, (struct span){ whole, strlen(whole) },
+	          trim((struct span){ equals + 1, line.len - (size_t)(equals + 1 - line.p) }));
+	free(whole);
+	return err;
 }
 
 static int read_line(struct reader *r, struct span raw)
@@ -178,7 +213,7 @@ static int read_line(struct reader *r, struct span raw)
 	if (line.len == 0 || line.p[0] == '#' || line.p[0] == ';')
 		return 0;
 	if (r->has_option && indent > r->indent)
-		return 0;
+		return read_deeper(r, line);
 	return line.p[0] == '[' ? read_section(r, line) : read_option(r, line, indent);
 }
 
@@ -200,6 +235,7 @@ int profile_parse(const char *data, size_t len, struct profile_file **ret_file, 
 		data = newline ? newline + 1 : end;
 	}
 	free(r.section);
+	free(r.outer);
 	if (err) {
 		profile_free(r.file);
 		*ret_line = err == -EINVAL ? number : 0;

@@ -383,9 +383,11 @@ static int configure(struct s3 *s, const struct s3_options *o, const struct shar
 
 	if (err)
 		return err;
-	if (!endpoint_valid_region(settings->region))
-		return why_set(why, -EINVAL, "'%s' is not the name of a region", settings->region);
-	err = endpoint_init(settings->endpoint_url, o->bucket, o->path_style, why, &s->client.endpoint);
+	err = endpoint_init(settings->endpoint_url, o->bucket, o->path_style ? ENDPOINT_PATH : settings->style, why,
+	                    &s->client.endpoint);
+	if (!err && !endpoint_takes_region(&s->client.endpoint, settings->region))
+		err = why_set(why, -EINVAL, "'%s' is not the name of a region%s", settings->region,
+		              s->client.endpoint.aws ? " of AWS, and no endpoint_url is set" : "");
 	if (!err && !o->no_sign_request)
 		err = creds_load(&given, shared, why, ret_creds);
 	s->client.max_attempts = settings->max_attempts;
@@ -400,6 +402,7 @@ static int start_threads(struct s3 *s, const struct s3_options *o, const struct 
 	const struct signer_options signer = {
 		.creds = { o->access_key_id, o->secret_access_key, o->session_token },
 		.profile = o->profile,
+		.cwd = o->cwd,
 		.region = settings->region,
 		.first = creds ? creds_ref(creds) : NULL,
 	};
@@ -428,7 +431,7 @@ int s3_open(const struct s3_options *o, char why[S3_WHY_MAX], struct s3 **ret_s3
 	retry_bucket_init(&s->client.bucket);
 	s->prefix = strdup(o->prefix);
 	if (s->prefix)
-		err = shared_open(o->profile, why, &shared);
+		err = shared_open(o->profile, o->cwd, why, &shared);
 	else
 		err = why_set(why, -ENOMEM, "out of memory");
 	if (!err)

@@ -37,6 +37,7 @@ struct s3_options {
 	const char *access_key_id;
 	const char *secret_access_key;
 	const char *session_token;
+	const char *cwd;                /* where relative paths in the environment are from; NULL: here */
 	bool no_sign_request;
 	bool path_style;
 	unsigned max_attempts;          /* 0: as configured elsewhere, else RETRY_ATTEMPTS */

@@ -32,17 +32,43 @@ static int copy(const char *value, char **ret)
 	return value && !*ret ? -ENOMEM : 0;
 }
 
-/* AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: only an option counts then. */
-static const char *pick_endpoint(const char *option, const struct shared *shared)
+/* AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: only an option counts then. The profile's services
+ * section stands between the environment and the profile's own endpoint. */
+static int pick_endpoint(const char *option, const struct shared *shared, char *why, const char **ret)
 {
-	static const char *const variables[2] = { "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL" };
 	const char *ignore = shared_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+	const char *url = option && option[0] ? option : NULL;
+	int err = 0;
 
 	if (!ignore)
 		ignore = shared_get(shared, "ignore_configured_endpoint_urls");
-	if (ignore && strcasecmp(ignore, "true") == 0)
-		return option && option[0] ? option : NULL;
-	return pick(option, variables, shared, "endpoint_url");
+	if (!url && (!ignore || strcasecmp(ignore, "true") != 0)) {
+		url = shared_env("AWS_ENDPOINT_URL_S3");
+		if (!url)
+			url = shared_env("AWS_ENDPOINT_URL");
+		if (!url)
+			err = shared_service(shared, "endpoint_url", why, &url);
+		if (!err && !url)
+			url = shared_get(shared, "endpoint_url");
+	}
+	*ret = url;
+	return err;
+}
+
+static int pick_style(const struct shared *shared, char *why, enum endpoint_style *ret)
+{
+	const char *value = shared_get(shared, "s3.addressing_style");
+
+	if (!value || strcasecmp(value, "auto") == 0)
+		*ret = ENDPOINT_AUTO;
+	else if (strcasecmp(value, "path") == 0)
+		*ret = ENDPOINT_PATH;
+	else if (strcasecmp(value, "virtual") == 0)
+		*ret = ENDPOINT_VIRTUAL;
+	else
+		return why_set(why, -EINVAL, "profile '%s': addressing_style is '%s', not auto, path or virtual",
+		               shared->profile, value);
+	return 0;
 }
 
 static int pick_attempts(const struct shared *shared, char *why, unsigned *ret)
@@ -65,12 +91,17 @@ int settings_load(const char *region, const char *endpoint_url, unsigned max_att
 	static const char *const region_variables[2] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
 	static const char *const bundle_variables[2] = { "AWS_CA_BUNDLE", NULL };
 	const char *chosen = pick(region, region_variables, shared, "region");
+	const char *bundle = pick(NULL, bundle_variables, shared, "ca_bundle");
 	struct settings s = { .max_attempts = max_attempts };
-	int err = 0;
+	const char *url = NULL;
+	int err = pick_endpoint(endpoint_url, shared, why, &url);
 
-	if (copy(chosen ? chosen : "us-east-1", &s.region) < 0 ||
-	    copy(pick_endpoint(endpoint_url, shared), &s.endpoint_url) < 0 ||
-	    copy(pick(NULL, bundle_variables, shared, "ca_bundle"), &s.ca_bundle) < 0)
+	if (!err)
+		err = pick_style(shared, why, &s.style);
+	if (err)
+		return err;
+	if (copy(chosen ? chosen : "us-east-1", &s.region) < 0 || copy(url, &s.endpoint_url) < 0 ||
+	    (bundle && !(s.ca_bundle = shared_path(shared, bundle))))
 		err = why_set(why, -ENOMEM, "out of memory");
 	if (!err && s.ca_bundle && access(s.ca_bundle, R_OK) < 0) {
 		err = -errno;

@@ -4,6 +4,7 @@
 #ifndef S3SAMPLEFS_S3_SETTINGS_H
 #define S3SAMPLEFS_S3_SETTINGS_H
 
+#include "s3/endpoint.h"
 #include "s3/why.h"
 
 #define SETTINGS_ATTEMPTS_MAX 100
@@ -13,13 +14,14 @@ struct shared;
 struct settings {
 	char *region;           /* else us-east-1 */
 	char *endpoint_url;     /* NULL: AWS's own for the region */
+	enum endpoint_style style;
 	char *ca_bundle;        /* NULL: the system's */
 	unsigned max_attempts;  /* first try included; else RETRY_ATTEMPTS */
 };
 
 /* region, endpoint_url: options, NULL or "" for none; max_attempts 0 for none.
  * Returns 0; -EINVAL: AWS_MAX_ATTEMPTS or max_attempts isn't a number from 1 to
- * SETTINGS_ATTEMPTS_MAX; -errno of a CA bundle that can't be read; -ENOMEM. */
+ * SETTINGS_ATTEMPTS_MAX, an addressing_style is unknown, a services section isn't there; -errno of a CA bundle that can't be read; -ENOMEM. */
 int settings_load(const char *region, const char *endpoint_url, unsigned max_attempts,
                   const struct shared *shared, char why[S3_WHY_MAX], struct settings *ret_settings);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define DEFAULT_PROFILE "default"
 
 const char *shared_env(const char *name)
@@ -31,21 +33,29 @@ static char *home_directory(void)
 	return strdup(found->pw_dir);
 }
 
+char *shared_path(const struct shared *s, const char *path)
+{
+	return text_absolute_path(s->cwd, path);
+}
+
 /* Path from the variable, a leading "~/" expanded, or else tail below the home
  * directory. NULL: no memory, no home. */
-static char *file_path(const char *variable, const char *tail)
+static char *file_path(const struct shared *s, const char *variable, const char *tail)
 {
 	const char *value = shared_env(variable);
 	char *home;
 	char *path = NULL;
+	char *whole;
 
 	if (value && strncmp(value, "~/", 2) != 0)
-		return strdup(value);
+		return shared_path(s, value);
 	home = home_directory();
 	if (home && asprintf(&path, "%s/%s", home, value ? value + 2 : tail) < 0)
 		path = NULL;
+	whole = path ? shared_path(s, path) : NULL;
+	free(path);
 	free(home);
-	return path;
+	return whole;
 }
 
 static int read_file(const char *path, char *why, struct profile_file **ret_file)
@@ -121,15 +131,17 @@ static int check_profile(const struct shared *s, char *why)
 	               s->config_path ? s->config_path : "~/.aws/config");
 }
 
-int shared_open(const char *profile, char why[S3_WHY_MAX], struct shared *ret_shared)
+int shared_open(const char *profile, const char *cwd, char why[S3_WHY_MAX], struct shared *ret_shared)
 {
-	struct shared s = { 0 };
-	int err = choose_profile(&s, profile);
+	struct shared s = { .cwd = cwd ? strdup(cwd) : NULL };
+	int err = cwd && !s.cwd ? -ENOMEM : choose_profile(&s, profile);
 
-	if (err)
+	if (err) {
+		shared_done(&s);
 		return why_set(why, err, "out of memory");
-	s.credentials_path = file_path("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
-	s.config_path = file_path("AWS_CONFIG_FILE", ".aws/config");
+	}
+	s.credentials_path = file_path(&s, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
+	s.config_path = file_path(&s, "AWS_CONFIG_FILE", ".aws/config");
 	err = read_file(s.credentials_path, why, &s.credentials);
 	if (!err)
 		err = read_file(s.config_path, why, &s.config);
@@ -146,6 +158,7 @@ int shared_open(const char *profile, char why[S3_WHY_MAX], struct shared *ret_sh
 void shared_done(struct shared *s)
 {
 	free(s->profile);
+	free(s->cwd);
 	free(s->credentials_path);
 	free(s->config_path);
 	profile_free(s->credentials);
@@ -173,4 +186,29 @@ const char *shared_get(const struct shared *s, const char *option)
 	const char *value = shared_credentials(s, option);
 
 	return value ? value : shared_config(s, option);
+}
+
+int shared_service(const struct shared *s, const char *option, char why[S3_WHY_MAX], const char **ret_value)
+{
+	const char *name = shared_get(s, "services");
+	char *section;
+	char *whole;
+	int err = 0;
+
+	*ret_value = NULL;
+	if (!name)
+		return 0;
+	if (asprintf(&section, "services %s", name) < 0)
+		return why_set(why, -ENOMEM, "out of memory");
+	if (asprintf(&whole, "s3.%s", option) < 0)
+		err = why_set(why, -ENOMEM, "out of memory");
+	else if (!profile_has(s->config, section))
+		err = why_set(why, -EINVAL, "profile '%s' has services = %s, but there is no [services %s] in %s",
+		              s->profile, name, name, s->config_path ? s->config_path : "~/.aws/config");
+	else
+		*ret_value = unless_empty(profile_get(s->config, section, whole));
+	if (err != -ENOMEM)
+		free(whole);
+	free(section);
+	return err;
 }

@@ -14,7 +14,7 @@ TAILQ_HEAD(wait_list, signer_wait);
 
 struct signer {
 	struct creds_options options;
-	char *profile;
+	char *profile, *cwd;
 	struct workq *q;
 	pthread_mutex_t lock;
 	/* lock: */
@@ -40,11 +40,12 @@ int signer_new(const struct signer_options *o, struct signer **ret_signer)
 	pthread_mutex_init(&s->lock, NULL);
 	strcpy(s->region, o->region);
 	s->profile = copy(o->profile);
+	s->cwd = copy(o->cwd);
 	s->options.access_key_id = copy(o->creds.access_key_id);
 	s->options.secret_access_key = copy(o->creds.secret_access_key);
 	s->options.session_token = copy(o->creds.session_token);
 	s->q = workq_new("creds", 1);
-	if (!s->q || (o->profile && !s->profile) ||
+	if (!s->q || (o->profile && !s->profile) || (o->cwd && !s->cwd) ||
 	    (o->creds.access_key_id && !s->options.access_key_id) ||
 	    (o->creds.secret_access_key && !s->options.secret_access_key) ||
 	    (o->creds.session_token && !s->options.session_token)) {
@@ -86,6 +87,7 @@ void signer_free(struct signer *s)
 		return;
 	creds_unref(s->creds);
 	free(s->profile);
+	free(s->cwd);
 	wipe(s->options.access_key_id);
 	wipe(s->options.secret_access_key);
 	wipe(s->options.session_token);
@@ -107,7 +109,7 @@ void signer_get(struct signer *s, struct signer_state *ret_state)
 
 bool signer_correct_region(struct signer *s, const char *used, const char *told)
 {
-	if (!endpoint_valid_region(told) || strcmp(used, told) == 0)
+	if (!endpoint_any_region(told) || strcmp(used, told) == 0)
 		return false;
 	log_debug("s3: the bucket is in region %s, not %s", told, used);
 	pthread_mutex_lock(&s->lock);
@@ -138,7 +140,7 @@ static int ask_chain(struct signer *s, struct creds **ret_creds)
 {
 	struct shared shared;
 	char why[S3_WHY_MAX];
-	int err = shared_open(s->profile, why, &shared);
+	int err = shared_open(s->profile, s->cwd, why, &shared);
 
 	if (!err) {
 		err = creds_load(&s->options, &shared, why, ret_creds);

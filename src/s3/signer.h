@@ -18,6 +18,7 @@ struct signer;
 struct signer_options {
 	struct creds_options creds;   /* copied */
 	const char *profile;          /* copied; the option, may be NULL */
+	const char *cwd;              /* copied; as in s3_options */
 	const char *region;           /* copied, valid */
 	struct creds *first;          /* taken over; NULL: requests aren't signed */
 };

@@ -171,7 +171,7 @@ static void read_document(const struct verdict_input *in, struct verdict *v)
 	text_sanitize(v->code, sizeof(v->code), e.code, strlen(e.code));
 	text_sanitize(v->message, sizeof(v->message), e.message, strlen(e.message));
 	region = e.region[0] ? e.region : reply->bucket_region;
-	if (endpoint_valid_region(region))
+	if (endpoint_any_region(region))
 		text_sanitize(v->region, sizeof(v->region), region, strlen(region));
 }
 

@@ -131,6 +131,7 @@ struct store_s3_options {
 	const char *access_key_id;    /* NULL: from the chain */
 	const char *secret_access_key;
 	const char *session_token;
+	const char *cwd;              /* where relative paths in the environment are from; NULL: here */
 	bool no_sign_request;
 	bool path_style;              /* https://endpoint/bucket/key */
 	unsigned max_attempts;        /* in all, first try included; 0: AWS_MAX_ATTEMPTS, config file, else 4 */

@@ -193,6 +193,7 @@ int store_s3_open(const struct store_s3_options *o, struct stats *stats, char *w
 		.access_key_id = o->access_key_id,
 		.secret_access_key = o->secret_access_key,
 		.session_token = o->session_token,
+		.cwd = o->cwd,
 		.no_sign_request = o->no_sign_request,
 		.path_style = o->path_style,
 		.max_attempts = o->max_attempts,

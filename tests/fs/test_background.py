@@ -33,6 +33,28 @@ def test_relative_paths_hold_in_the_background(tree, unmounted):
     mount.stop()
 
 
+def test_relative_paths_in_the_environment_hold_in_the_background(ads, proxy, unmounted):
+    """AWS's files, the CA bundle and the decoder are found from where the user stands."""
+    mount = unmounted(ads.source, {"endpoint_url": proxy.tls_endpoint})
+    (mount.folder / "credentials").write_text(f"""[default]
+aws_access_key_id = {proxy.access_key}
+aws_secret_access_key = {proxy.secret_key}
+""")
+    (mount.folder / "aws").mkdir()
+    (mount.folder / "aws/config").write_text("[default]\nregion = us-east-1\n")
+    os.symlink(proxy.certificate, mount.folder / "ca.pem")
+    os.symlink(mount.env["S3SAMPLEFS_WORKER"], mount.folder / "decoder")
+    env = mount.env | {"AWS_SHARED_CREDENTIALS_FILE": "credentials", "AWS_CONFIG_FILE": "./aws/config",
+                       "AWS_CA_BUNDLE": "ca.pem", "S3SAMPLEFS_WORKER": "decoder"}
+    done = subprocess.run(mount.command(), cwd=mount.folder, env=env, capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    mount.adopt()
+    assert (mount / "raw/README").read_text() == "a bucket\n"
+    assert np.load(mount / "frames/train/video/clip.mkv.npy").shape == (16, 224, 224, 3)
+    mount.stop()
+
+
 def _runs(pid, mount):
     """The daemon was given a relative mount point; its home is the mount's own."""
     try:

@@ -69,6 +69,37 @@ def test_from_the_default_profile(ads, tmp_path, mounted):
     assert _reads(mounted(ads.source, {"path_style": True}, env=_home(tmp_path, ads.server)))
 
 
+@pytest.mark.parametrize("region", ["RegionOne", "ENAM", "us_east"])
+def test_other_stores_name_their_regions_as_they_like(ads, mounted, region):
+    assert _reads(mounted(ads, {"region": region}, server=ads.server))
+
+
+@pytest.mark.parametrize("region", ["RegionOne", "us_east"])
+def test_aws_has_no_such_region(ads, unmounted, region):
+    status, said = unmounted("s3://ads", {"region": region}, env=ads.server.environment()).refuse()
+    assert status != 0 and f"'{region}' is not the name of a region of AWS" in said
+
+
+def test_endpoint_and_addressing_from_the_files_sections(ads, tmp_path, mounted):
+    """[services NAME] and the nested s3 section, as botocore reads them."""
+    env = _home(tmp_path, ads.server)
+    (tmp_path / "aws/config").write_text(f"""[default]
+region = us-east-1
+endpoint_url = http://127.0.0.1:1
+services = lab
+s3 =
+    addressing_style = path
+    max_concurrent_requests = 3
+
+[services lab]
+dynamodb =
+    endpoint_url = http://127.0.0.1:2
+s3 =
+    endpoint_url = http://localhost:{ads.server.port}
+""")
+    assert _reads(mounted(ads.source, env=env))
+
+
 def test_from_a_profile_named_by_option(ads, tmp_path, mounted):
     assert _reads(mounted(ads.source, {"path_style": True, "profile": "work"},
                           env=_home(tmp_path, ads.server, "work")))

@@ -45,6 +45,9 @@ OPTIONS = [
     ({"connections": "0"}, ["connections"]),
     ({"max_attempts": "0"}, ["max_attempts"]),
     ({"endpoint_url": "nonsense"}, ["endpoint_url", "http"]),
+    ({"endpoint_url": "http://127.0.0.1:99999"}, ["endpoint_url", "99999", "http"]),
+    ({"endpoint_url": "http://user:pass%word@127.0.0.1:1"}, ["endpoint_url", "http://***@127.0.0.1:1"]),
+    ({"endpoint_url": "https://user:with,comma@host"}, ["https://***: must be"]),
     ({"log_level": "loud"}, ["log_level", "debug"]),
     ({"path_style": "maybe"}, ["path_style"]),
     ({"tiemout": "3s"}, ["tiemout", "timeout"]),
@@ -59,6 +62,7 @@ def test_a_bad_option_is_exit_2_and_named(tree, unmounted, options, words):
     for word in words:
         assert word in said, said
     assert said.count("\n") == 1
+    assert "pass%word" not in said and "comma" not in said
 
 
 CONFIGS = [
@@ -150,6 +154,13 @@ def test_a_server_that_does_not_answer_is_exit_1(unmounted):
     status, said = unmounted("s3://ads", {"endpoint_url": "http://127.0.0.1:1", "path_style": True,
                                           "max_attempts": 1}, env=env).refuse()
     assert status == 1 and "127.0.0.1" in said
+
+
+def test_a_password_in_the_environments_endpoint_is_not_shown(unmounted):
+    env = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+           "AWS_ENDPOINT_URL": "http://me:hushhush@127.0.0.1:1"}
+    status, said = unmounted("s3://ads", env=env).refuse()
+    assert status != 0 and "http://***@127.0.0.1:1" in said and "hushhush" not in said
 
 
 def test_no_credentials_at_all_is_exit_1_and_says_where_they_are_looked_for(ads, unmounted):

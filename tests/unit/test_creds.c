@@ -78,7 +78,7 @@ static int load(const struct creds_options *o, const char *profile, struct creds
 	int err;
 
 	why[0] = '\0';
-	err = shared_open(profile, why, &shared);
+	err = shared_open(profile, NULL, why, &shared);
 	if (err)
 		return err;
 	err = creds_load(o ? o : &none, &shared, why, ret);
@@ -299,6 +299,9 @@ static void the_dialect_is_configparsers(void **state)
 	assert_option("[a]\n  k = v\n  l = w\n", "a", "l", "w");
 	assert_option("[a]\ns3 =\n  region = nested\nregion = real\n", "a", "region", "real");
 	assert_option("[a]\ns3 =\n  region = nested\n", "a", "region", NULL);
+	assert_option("[a]\ns3 =\n  region = nested\nx = y\n", "a", "s3.region", "nested");
+	assert_option("[a]\ns3 = x\n  region = nested\n", "a", "s3.region", NULL);
+	assert_option("[a]\ns3 =\n  region = nested\n[b]\n  region = other\n", "b", "s3.region", NULL);
 	assert_option("[a]\nk = 1\n[b]\nk = 2\n[a]\nk = 3\n", "a", "k", "3");
 	assert_option("[ profile   x ]\nk = v", "profile x", "k", "v");
 	assert_option("; c\n# d\n\n[a]\n;k = v\n", "a", "k", NULL);
@@ -353,7 +356,7 @@ static int load_settings(const char *region, const char *endpoint, unsigned atte
                          const char *profile)
 {
 	struct shared shared;
-	int err = shared_open(profile, why, &shared);
+	int err = shared_open(profile, NULL, why, &shared);
 
 	if (err)
 		return err;
@@ -408,6 +411,54 @@ static void settings_come_from_option_environment_profile(void **state)
 	settings_done(&settings);
 }
 
+static void a_services_section_gives_the_endpoint(void **state)
+{
+	(void)state;
+	write_file(".aws/config", "[default]\nservices = mine\nendpoint_url = http://profile\n"
+	           "[services  \"mine\"]\nec2 =\n  endpoint_url = http://ec2\n"
+	           "s3 =\n  endpoint_url = http://services\n  addressing_style = path\n");
+	assert_int_equal(load_settings(NULL, NULL, 0, NULL), 0);
+	assert_string_equal(settings.endpoint_url, "http://services");
+	assert_int_equal(settings.style, ENDPOINT_AUTO);
+	settings_done(&settings);
+	setenv("AWS_ENDPOINT_URL", "http://any", 1);
+	assert_int_equal(load_settings(NULL, NULL, 0, NULL), 0);
+	assert_string_equal(settings.endpoint_url, "http://any");
+	settings_done(&settings);
+	unsetenv("AWS_ENDPOINT_URL");
+	write_file(".aws/config", "[default]\nservices = mine\nendpoint_url = http://profile\n"
+	           "[services mine]\nec2 =\n  endpoint_url = http://ec2\n");
+	assert_int_equal(load_settings(NULL, NULL, 0, NULL), 0);
+	assert_string_equal(settings.endpoint_url, "http://profile");
+	settings_done(&settings);
+	write_file(".aws/config", "[default]\nservices = yours\n[services mine]\n");
+	assert_int_equal(load_settings(NULL, NULL, 0, NULL), -EINVAL);
+	assert_non_null(strstr(why, "there is no [services yours] in "));
+}
+
+static void the_profile_may_choose_the_addressing_style(void **state)
+{
+	static const struct {
+		const char *value;
+		enum endpoint_style style;
+	} styles[] = { { "path", ENDPOINT_PATH }, { "virtual", ENDPOINT_VIRTUAL }, { "auto", ENDPOINT_AUTO } };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(styles); i++) {
+		snprintf(text, sizeof(text), "[default]\ns3 =\n    max_concurrent_requests = 20\n"
+		         "    addressing_style = %s\nregion = x\n", styles[i].value);
+		write_file(".aws/config", text);
+		assert_int_equal(load_settings(NULL, NULL, 0, NULL), 0);
+		assert_int_equal(settings.style, styles[i].style);
+		assert_string_equal(settings.region, "x");
+		settings_done(&settings);
+	}
+	write_file(".aws/config", "[default]\ns3 =\n  addressing_style = sideways\n");
+	assert_int_equal(load_settings(NULL, NULL, 0, NULL), -EINVAL);
+	assert_non_null(strstr(why, "sideways"));
+}
+
 static void attempts_must_be_a_number(void **state)
 {
 	static const char *const bad[] = { "0", "-1", "many", "101", "4.5" };
@@ -459,6 +510,8 @@ int main(void)
 		TEST(bad_files_are_refused_at_their_line),
 		TEST(defaults_are_awss),
 		TEST(settings_come_from_option_environment_profile),
+		TEST(a_services_section_gives_the_endpoint),
+		TEST(the_profile_may_choose_the_addressing_style),
 		TEST(attempts_must_be_a_number),
 		TEST(the_ca_bundle_must_be_there),
 	};

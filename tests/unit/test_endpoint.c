@@ -76,7 +76,7 @@ static void what_is_no_endpoint_is_refused(void **state)
 		"", "minio:9000", "ftp://minio", "http://", "http://:9000", "http://minio:0",
 		"http://minio:65536", "http://minio:", "http://minio:9000x", "http://user:pw@minio",
 		"http://mi nio", "http://minio?x=1", "http://minio#x", "http://minio/a b", "http://minio/%41",
-		"http://[::1", "http://[minio]", "http://[::1]x", "http://minio\r\nX: y",
+		"http://127.0.0.1:99999", "http://[::1", "http://[minio]", "http://[::1]x", "http://minio\r\nX: y",
 	};
 	struct endpoint e;
 
@@ -85,6 +85,32 @@ static void what_is_no_endpoint_is_refused(void **state)
 		if (endpoint_init(bad[i], "ads", false, why, &e) != -EINVAL)
 			fail_msg("'%s' was taken", bad[i]);
 	}
+}
+
+static void a_password_is_never_shown(void **state)
+{
+	struct endpoint e;
+
+	(void)state;
+	assert_int_equal(endpoint_init("http://user:pw@ss@minio", "ads", false, why, &e), -EINVAL);
+	assert_non_null(strstr(why, "'http://***@minio'"));
+	assert_int_equal(endpoint_init("user:pw@minio:9000", "ads", false, why, &e), -EINVAL);
+	assert_non_null(strstr(why, "'***@minio:9000'"));
+}
+
+static void the_style_may_be_chosen(void **state)
+{
+	struct endpoint e;
+
+	(void)state;
+	assert_int_equal(endpoint_init("http://localhost", "ads", ENDPOINT_VIRTUAL, why, &e), 0);
+	assert_false(e.path_style);
+	assert_int_equal(endpoint_init("http://127.0.0.1", "ads", ENDPOINT_VIRTUAL, why, &e), 0);
+	assert_true(e.path_style);
+	assert_int_equal(endpoint_init("https://x.example.org", "a.b", ENDPOINT_VIRTUAL, why, &e), 0);
+	assert_true(e.path_style);
+	assert_int_equal(endpoint_init("https://x.example.org", "ads", ENDPOINT_PATH, why, &e), 0);
+	assert_true(e.path_style);
 }
 
 static void regions_are_host_name_parts(void **state)
@@ -96,6 +122,13 @@ static void regions_are_host_name_parts(void **state)
 	assert_false(endpoint_valid_region("us.evil"));
 	assert_false(endpoint_valid_region("us/evil"));
 	assert_false(endpoint_valid_region("US-EAST-1"));
+	/* Those of other stores: OpenStack, R2, and whatever somebody made up. */
+	assert_true(endpoint_any_region("RegionOne"));
+	assert_true(endpoint_any_region("ENAM"));
+	assert_true(endpoint_any_region("us_east"));
+	assert_false(endpoint_any_region(""));
+	assert_false(endpoint_any_region("us/evil"));
+	assert_false(endpoint_any_region("us east"));
 	assert_false(endpoint_valid_region("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	                                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
@@ -180,6 +213,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buckets_are_addressed_where_they_answer),
 		cmocka_unit_test(what_is_no_endpoint_is_refused),
+		cmocka_unit_test(a_password_is_never_shown),
+		cmocka_unit_test(the_style_may_be_chosen),
 		cmocka_unit_test(regions_are_host_name_parts),
 		cmocka_unit_test(a_get_is_the_s3_references),
 		cmocka_unit_test(an_unsigned_request_has_no_amz_headers),
