@@ -64,13 +64,14 @@ static int no_such_key(const struct keys *keys, unsigned where, const char *name
                        size_t why_size)
 {
 	const char *closest = keys_closest(keys, where, name);
+	const char *at = strrchr(name, '@');
 	char shown[SHOWN_MAX + 1];
 	struct buf out;
 	const char *sep = "";
 
 	buf_init(&out, 16384);
 	/* It may be what stands behind a comma in somebody's password. */
-	text_mask_userinfo(shown, sizeof(shown), name);
+	snprintf(shown, sizeof(shown), "%s%s", at ? "***" : "", at ? at : name);
 	buf_printf(&out, "%s: no such key", shown);
 	if (closest)
 		buf_printf(&out, " (did you mean %s?)", closest);

@@ -330,7 +330,7 @@ void text_mask_userinfo(char *dst, size_t size, const char *src)
 	const char *scheme = strstr(src, "://");
 	int kept = scheme && (!at || scheme < at) ? (int)(scheme + 3 - src) : 0;
 
-	if (at)
+	if (at && memchr(src, ':', (size_t)(at - src)))
 		snprintf(dst, size, "%.*s***%s", kept, src, at);
 	else if (scheme && is_cut_userinfo(src + kept))
 		snprintf(dst, size, "%.*s***", kept, src);
