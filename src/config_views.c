@@ -66,7 +66,9 @@ int config_resolve_view(struct config *c, size_t i, char why[VIEW_WHY_MAX])
 		return -1;
 	if (frames)
 		v->frames = frames->frames;
-	if (mfcc)
+	if (mfcc) {
 		v->mfcc = mfcc->mfcc;
+		v->win_length_set = mfcc->win_length_set;
+	}
 	return 0;
 }

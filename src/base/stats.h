@@ -51,7 +51,7 @@ struct buf;
 	X(inode_bytes_max, "most bytes that they took at once (gauge)") \
 	X(inodes_recalled, "inodes that the kernel was asked to forget for others") \
 	X(memory_reserved, "bytes reserved by running jobs (gauge)") \
-	X(names_left_out, "objects whose names no file can have")
+	X(names_left_out, "objects whose names no file can have, or a directory has")
 
 enum stat_id {
 #define STATS_ENUM(name, help) STAT_##name,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/blob.h"
+#include "base/stats.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "base/workq.h"
@@ -312,9 +313,11 @@ static void fail(struct catalog *c, int err)
 /* From the list of all keys to the two files. */
 static int write_files(struct catalog *c, struct snapshot *s)
 {
-	size_t size, labels = 0;
-	int err = catalog_list_labels(&s->list, c->view, &s->data);
+	size_t size, labels = 0, left_out;
+	int err = catalog_list_labels(&s->list, c->view, &s->data, &left_out);
 
+	if (!err)
+		stats_add(c->view->env.stats, STAT_names_left_out, (int64_t)left_out);
 	if (!err)
 		err = catalog_list_index_size(&s->list, c->view, &s->data, &size);
 	if (err)

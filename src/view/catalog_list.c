@@ -51,9 +51,45 @@ void catalog_list_done(struct catalog_list *l)
 	*l = (struct catalog_list){ 0 };
 }
 
-/* Whether the listed key is a sample's video, and of which class. */
-static bool is_sample(const struct view *v, const char *key, struct name_class *class)
+/* As strcmp of key against name, behind which stands `end`. */
+static int compare_with_end(const char *key, const char *name, size_t len, const char *end)
 {
+	int order = strncmp(key, name, len);
+
+	return order ? order : strcmp(key + len, end);
+}
+
+/* The first item not before the key that is name[0, len) and end. */
+static size_t lower_bound(const struct catalog_list *l, const char *name, size_t len, const char *end)
+{
+	size_t low = 0, high = l->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (compare_with_end(l->items[mid].key, name, len, end) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Something lies below "key/": then that is the directory, and the object's files have no name. */
+static bool is_prefix(const struct catalog_list *l, size_t i)
+{
+	const char *key = l->items[i].key;
+	size_t len = strlen(key);
+	/* '/' isn't the lowest character, so others may stand between the two; mostly none does. */
+	size_t next = i + 1 < l->n && strncmp(l->items[i + 1].key, key, len) == 0 ? lower_bound(l, key, len, "/") : l->n;
+
+	return next < l->n && strncmp(l->items[next].key, key, len) == 0 && l->items[next].key[len] == '/';
+}
+
+/* Can the view show the key at all? */
+static bool has_a_name(const struct catalog_list *l, const struct view *v, size_t i)
+{
+	const char *key = l->items[i].key;
+
 	for (const char *part = key, *end;; part = end + 1) {
 		end = strchrnul(part, '/');
 		if (!name_is_possible(part, (size_t)(end - part), ""))
@@ -61,7 +97,23 @@ static bool is_sample(const struct view *v, const char *key, struct name_class *
 		if (!*end)
 			break;
 	}
-	return view_matches(&v->cfg, key) && name_classify(v->cfg.path, v->cfg.split_names, key, class);
+	return !view_hides(v, key) && !is_prefix(l, i);
+}
+
+/* Whether the listed key is a sample's video, and of which class. *left_out, unless NULL, counts
+ * those that would be if a file could have their name. */
+static bool is_sample(const struct catalog_list *l, const struct view *v, size_t i, struct name_class *class,
+                      size_t *left_out)
+{
+	const char *key = l->items[i].key;
+	bool shown;
+
+	if (!view_matches(&v->cfg, key) || !name_classify(v->cfg.path, v->cfg.split_names, key, class))
+		return false;
+	shown = has_a_name(l, v, i);
+	if (!shown && left_out)
+		++*left_out;
+	return shown;
 }
 
 static int compare_labels(const void *a, const void *b)
@@ -85,14 +137,16 @@ static size_t sort_labels(char **labels, size_t n)
 	return kept;
 }
 
-int catalog_list_labels(const struct catalog_list *l, const struct view *v, struct catalog_data *ret)
+int catalog_list_labels(const struct catalog_list *l, const struct view *v, struct catalog_data *ret,
+                        size_t *ret_left_out)
 {
 	char **labels = NULL;
 	size_t n = 0, room = 0;
 	struct name_class class, last = { 0 };
+	size_t left_out = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (!is_sample(v, l->items[i].key, &class))
+		if (!is_sample(l, v, i, &class, &left_out))
 			continue;
 		/* Neighbours in a listing mostly share their label. */
 		if (last.label && last.label_len == class.label_len &&
@@ -113,6 +167,7 @@ int catalog_list_labels(const struct catalog_list *l, const struct view *v, stru
 	}
 	ret->n_labels = sort_labels(labels, n);
 	ret->labels = (const char *const *)labels;
+	*ret_left_out = left_out;
 	return 0;
 no_memory:
 	while (n > 0)
@@ -121,28 +176,13 @@ no_memory:
 	return -ENOMEM;
 }
 
-/* The first item not before key. */
-static size_t lower_bound(const struct catalog_list *l, const char *key)
-{
-	size_t low = 0, high = l->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (strcmp(l->items[mid].key, key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* The object that gives a video's sound: its own track where there is no other. */
 static const char *find_audio(const struct view *v, const struct catalog_list *l, const char *video)
 {
 	char *prefix = v->cfg.audio ? name_audio_prefix(v->cfg.audio, video) : NULL;
 	const char *found = video;
 
-	for (size_t i = prefix ? lower_bound(l, prefix) : l->n;
+	for (size_t i = prefix ? lower_bound(l, prefix, strlen(prefix), "") : l->n;
 	     i < l->n && strncmp(l->items[i].key, prefix, strlen(prefix)) == 0; i++) {
 		const char *key = l->items[i].key;
 
@@ -176,13 +216,14 @@ static void add_field(struct buf *b, const char *text, size_t len, char after)
 
 /* The row of an item, in place of what was in b; nothing if it is no sample. */
 static void write_row(const struct catalog_list *l, const struct view *v, const struct catalog_data *d,
-                      const struct catalog_item *it, struct buf *b)
+                      size_t i, struct buf *b)
 {
+	const struct catalog_item *it = &l->items[i];
 	struct name_class class;
 	const char *audio;
 
 	buf_reset(b);
-	if (!is_sample(v, it->key, &class))
+	if (!is_sample(l, v, i, &class, NULL))
 		return;
 	audio = find_audio(v, l, it->key);
 	add_field(b, it->key, strlen(it->key), ',');
@@ -206,7 +247,7 @@ int catalog_list_index_size(const struct catalog_list *l, const struct view *v, 
 
 	buf_init(&row, ROW_MAX);
 	for (size_t i = 0; i < l->n && !err; i++) {
-		write_row(l, v, d, &l->items[i], &row);
+		write_row(l, v, d, i, &row);
 		err = buf_error(&row) ? -ENOMEM : 0;
 		size += row.len;
 	}
@@ -229,7 +270,7 @@ int catalog_list_index(const struct catalog_list *l, const struct view *v, const
 	memcpy(blob_writable(index), head, at);
 	buf_init(&row, ROW_MAX);
 	for (size_t i = 0; i < l->n && !err; i++) {
-		write_row(l, v, d, &l->items[i], &row);
+		write_row(l, v, d, i, &row);
 		err = buf_error(&row) || row.len > size - at ? -ENOMEM : 0;
 		if (!err && row.len > 0)
 			memcpy(blob_writable(index) + at, row.data, row.len);

@@ -28,8 +28,10 @@ size_t catalog_item_bytes(const char *key, const struct object_meta *meta);
 int catalog_list_add(struct catalog_list *l, const char *key, const struct object_meta *meta);  /* 0, -ENOMEM */
 void catalog_list_done(struct catalog_list *l);
 
-/* Sorts out the labels of v's samples into *ret (labels, n_labels). 0 or -ENOMEM. */
-int catalog_list_labels(const struct catalog_list *l, const struct view *v, struct catalog_data *ret);
+/* Sorts out the labels of v's samples into *ret (labels, n_labels). Samples that no directory can
+ * have as its name aren't any, and counted. 0 or -ENOMEM. */
+int catalog_list_labels(const struct catalog_list *l, const struct view *v, struct catalog_data *ret,
+                        size_t *ret_left_out);
 
 /* The length of index.csv, and its text into a blob of just that. Labels are there
  * already. -ENOMEM. */

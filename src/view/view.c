@@ -355,63 +355,6 @@ static struct view *find_plain(struct views *vs, const char *name, size_t len)
 	return NULL;
 }
 
-/* Keys of a samples view are its own, or those of its frames and mfcc. */
-static int set_key(struct view_config *c, const char *key, const char *value, char *why)
-{
-	static const enum view_type parts[] = { VIEW_FRAMES, VIEW_MFCC };
-	int err;
-
-	if (c->type == VIEW_SAMPLES && (strcmp(key, "frames") == 0 || strcmp(key, "mfcc") == 0)) {
-		snprintf(why, VIEW_WHY_MAX, "%s= belongs in the configuration file", key);
-		return -EINVAL;
-	}
-	err = view_config_set(c, key, value, why);
-
-	for (size_t i = 0; err == -ENOENT && c->type == VIEW_SAMPLES && i < 2; i++) {
-		struct view_config part;
-		char part_why[VIEW_WHY_MAX];
-
-		if (view_config_init(&part, parts[i], "part") < 0)
-			return -ENOMEM;
-		part.frames = c->frames;
-		part.mfcc = c->mfcc;
-		int part_err = view_config_set(&part, key, value, part_why);
-		if (part_err == 0)
-			part_err = view_config_check(&part, part_why);
-		if (part_err == 0) {
-			c->frames = part.frames;
-			c->mfcc = part.mfcc;
-		}
-		if (part_err != -ENOENT) {
-			snprintf(why, VIEW_WHY_MAX, "%s", part_why);
-			err = part_err;
-		}
-		view_config_done(&part);
-	}
-	return err;
-}
-
-/* "key=value,key=value" onto c. */
-static int set_keys(struct view_config *c, const char *list, char *why)
-{
-	char *copy = strdup(list), *rest = copy, *item;
-	int err = copy ? 0 : -ENOMEM;
-
-	while (err == 0 && (item = strsep(&rest, ","))) {
-		char *equals = strchr(item, '=');
-
-		if (!equals) {
-			snprintf(why, VIEW_WHY_MAX, "'%s' is not of the form key=value", item);
-			err = -EINVAL;
-			break;
-		}
-		*equals = '\0';
-		err = set_key(c, item, equals + 1, why);
-	}
-	free(copy);
-	return err == 0 ? view_config_check(c, why) : err;
-}
-
 struct view *views_find(struct views *vs, const char *name, char *why)
 {
 	const char *at = strchrnul(name, '@');
@@ -435,7 +378,7 @@ struct view *views_find(struct views *vs, const char *name, char *why)
 	if (view_config_copy(&c, &base->cfg) < 0)
 		goto out;
 	copy = strdup(name);
-	if (copy && set_keys(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0) {
+	if (copy && view_config_set_list(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0) {
 		v->dynamic_name = copy;
 		v->next = vs->dynamic;
 		vs->dynamic = v;
@@ -458,6 +401,17 @@ bool view_matches(const struct view_config *c, const char *key)
 {
 	for (char **m = c->match; *m; m++)
 		if (text_glob_basename(*m, key))
+			return true;
+	return false;
+}
+
+bool view_hides(const struct view *v, const char *key)
+{
+	const char *const *name = v->ops->root_files;
+	size_t len = strcspn(key, "/");
+
+	for (; name && *name; name++)
+		if (strlen(*name) == len && memcmp(*name, key, len) == 0)
 			return true;
 	return false;
 }

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/keys.h"
 #include "view/view_keys.h"
+
+#define LIST_KEYS_MAX 64   /* key=value in one name; a name has at most 255 bytes */
 
 #define VIDEO_GLOBS \
 	"*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.ts *.m2ts *.mts *.mpg *.mpeg *.wmv *.flv *.3gp *.ogv"
@@ -155,11 +158,72 @@ int view_config_check(const struct view_config *v, char *why)
 	case VIEW_MFCC:
 		return check_mfcc(&v->mfcc, why);
 	case VIEW_SAMPLES:
+		return check_frames(&v->frames, why) ? -EINVAL : check_mfcc(&v->mfcc, why);
 	case VIEW_RAW:
 	case VIEW_INFO:
 		break;
 	}
 	return 0;
+}
+
+/* A samples view shows frames and MFCC with parameters of their own. */
+static unsigned where_in_list(const struct view_config *v)
+{
+	return v->type == VIEW_SAMPLES ? 1u << VIEW_SAMPLES | 1u << VIEW_FRAMES | 1u << VIEW_MFCC : 1u << v->type;
+}
+
+static int set_item(struct view_config *v, const char *item, char *why)
+{
+	const char *equals = strchr(item, '=');
+	char key[64];
+
+	if (!equals || (size_t)(equals - item) >= sizeof(key)) {
+		snprintf(why, VIEW_WHY_MAX, "'%.100s' is not of the form key=value", item);
+		return -EINVAL;
+	}
+	memcpy(key, item, (size_t)(equals - item));
+	key[equals - item] = '\0';
+	if (v->type == VIEW_SAMPLES && (strcmp(key, "frames") == 0 || strcmp(key, "mfcc") == 0)) {
+		snprintf(why, VIEW_WHY_MAX, "%s= belongs in the configuration file", key);
+		return -EINVAL;
+	}
+	return keys_set(&view_keys, where_in_list(v), v, key, equals + 1, why, VIEW_WHY_MAX);
+}
+
+/* What a key accepts may depend on one that stands behind it (num_frames = all, sampling =
+ * uniform): those that were refused are tried again as long as others weren't. */
+int view_config_set_list(struct view_config *v, const char *list, char *why)
+{
+	char *copy = strdup(list), *rest = copy, *item;
+	char *refused[LIST_KEYS_MAX];
+	size_t n = 0, before;
+	int err = copy ? 0 : -ENOMEM;
+
+	for (item = strsep(&rest, ","); item && copy && n < LIST_KEYS_MAX; item = strsep(&rest, ","))
+		refused[n++] = item;
+	if (item) {
+		snprintf(why, VIEW_WHY_MAX, "more than %d keys", LIST_KEYS_MAX);
+		err = -EINVAL;
+	}
+	do {
+		size_t left = 0;
+		char sentence[VIEW_WHY_MAX];
+
+		before = n;
+		for (size_t i = 0; i < before && err != -ENOMEM; i++) {
+			int failed = set_item(v, refused[i], left ? sentence : why);
+
+			if (failed)
+				refused[left++] = refused[i];
+			if (failed == -ENOMEM)
+				err = -ENOMEM;
+		}
+		n = left;
+	} while (n > 0 && n < before && !err);
+	free(copy);
+	if (n > 0 && !err)
+		err = -EINVAL;
+	return err ? err : view_config_check(v, why);
 }
 
 void view_config_print(const struct view_config *v, struct buf *out)

@@ -22,6 +22,7 @@ struct view_config {
 	char **match;               /* globs on the base name, NULL-terminated; never empty */
 	struct frames_spec frames;  /* frames, samples */
 	struct mfcc_spec mfcc;      /* mfcc, samples */
+	bool win_length_set;        /* else it follows n_fft */
 
 	/* samples */
 	char *frames_view;          /* section that gives `frames` */
@@ -48,6 +49,12 @@ const char *view_type_name(enum view_type type);
 /* Sets one key. Returns 0, -ENOENT (no such key for this type; why lists the
  * keys there are) or -EINVAL (why tells the accepted values). */
 int view_config_set(struct view_config *v, const char *key, const char *value, char *why);
+
+/* What stands behind the @ of a name: "key=value,key=value", in any order, then checked as a
+ * whole. A samples view takes the keys of its frames and its MFCC too, but not those that
+ * name other sections. Returns 0, -EINVAL with why, or -ENOMEM. After a failure v is of no use,
+ * but has to be ended. */
+int view_config_set_list(struct view_config *v, const char *list, char *why);
 
 /* After all keys: checks what depends on several (win_length <= n_fft,
  * fmin < fmax, n_mfcc <= n_mels, num_frames=all <-> sampling ...). 0 or -EINVAL. */

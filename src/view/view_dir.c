@@ -157,6 +157,7 @@ static void drop_held(struct view_dir *d, const char *name, size_t len)
 
 		if (strlen(e->name) != len || memcmp(e->name, name, len) != 0)
 			continue;
+		stats_add(d->dir->view->env.stats, STAT_names_left_out, 1);
 		free(e->name);
 		node_unref(e->node);
 		memmove(e, e + 1, (d->held.n - i - 1) * sizeof(*e));
@@ -171,7 +172,7 @@ static void take_prefix(struct view_dir *d, const char *name, size_t skip)
 	size_t len = strlen(name + skip) - 1;  /* without the slash */
 	struct node *n;
 
-	if (!name_is_possible(name + skip, len, "")) {
+	if (!name_is_possible(name + skip, len, "") || view_hides(v, name)) {
 		stats_add(v->env.stats, STAT_names_left_out, 1);
 		return;
 	}
@@ -195,7 +196,7 @@ static void take_object(struct view_dir *d, struct object *obj, size_t skip)
 		return;
 	if (v->cfg.type == VIEW_SAMPLES && !name_classify(v->cfg.path, v->cfg.split_names, obj->key, &class))
 		return;
-	if (!name_is_possible(part, strlen(part), ending)) {
+	if (!name_is_possible(part, strlen(part), ending) || view_hides(v, obj->key)) {
 		stats_add(v->env.stats, STAT_names_left_out, 1);
 		return;
 	}

@@ -198,18 +198,35 @@ static void print_size(const void *obj, struct buf *out)
 		buf_printf(out, "%ux%u", f->height, f->width);
 }
 
-/* As in librosa, win_length is n_fft until it is set to something else. */
+/* As in librosa, win_length is n_fft unless it is set. */
 static int set_n_fft(void *obj, const char *value)
 {
-	struct mfcc_spec *m = &((struct view_config *)obj)->mfcc;
+	struct view_config *v = obj;
 	uint64_t n;
 
 	if (text_parse_uint(value, 2, N_FFT_MAX, &n))
 		return -EINVAL;
-	if (m->win_length == m->n_fft)
-		m->win_length = (uint32_t)n;
-	m->n_fft = (uint32_t)n;
+	v->mfcc.n_fft = (uint32_t)n;
+	if (!v->win_length_set)
+		v->mfcc.win_length = (uint32_t)n;
 	return 0;
+}
+
+static int set_win_length(void *obj, const char *value)
+{
+	struct view_config *v = obj;
+	uint64_t n;
+
+	if (text_parse_uint(value, 1, N_FFT_MAX, &n))
+		return -EINVAL;
+	v->mfcc.win_length = (uint32_t)n;
+	v->win_length_set = true;
+	return 0;
+}
+
+static void print_win_length(const void *obj, struct buf *out)
+{
+	buf_printf(out, "%u", ((const struct view_config *)obj)->mfcc.win_length);
 }
 
 static void print_n_fft(const void *obj, struct buf *out)
@@ -240,11 +257,10 @@ static const struct key table[] = {
 	  .later = presets_later },
 	{ .name = "sr", .kind = KEY_UINT, .where = MFCC, AT(mfcc.sr), .min = 100, .max = SR_MAX },
 	{ .name = "n_mfcc", .kind = KEY_UINT, .where = MFCC, AT(mfcc.n_mfcc), .min = 1, .max = N_MELS_MAX },
-	/* Before win_length, so that what is printed reads back the same. */
 	{ .name = "n_fft", .kind = KEY_CUSTOM, .where = MFCC, .set = set_n_fft, .print = print_n_fft,
 	  .accepts = "a whole number from 2 to 65536" },
-	{ .name = "win_length", .kind = KEY_UINT, .where = MFCC, AT(mfcc.win_length), .min = 1,
-	  .max = N_FFT_MAX },
+	{ .name = "win_length", .kind = KEY_CUSTOM, .where = MFCC, .set = set_win_length,
+	  .print = print_win_length, .accepts = "a whole number from 1 to 65536" },
 	{ .name = "hop_length", .kind = KEY_UINT, .where = MFCC, AT(mfcc.hop_length), .min = 1,
 	  .max = 1 << 20 },
 	{ .name = "n_mels", .kind = KEY_UINT, .where = MFCC, AT(mfcc.n_mels), .min = 1, .max = N_MELS_MAX },

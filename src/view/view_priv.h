@@ -73,4 +73,7 @@ void view_reply_parts(const void *header, size_t header_len, const void *body, s
 /* True if the object's base name matches one of the view's patterns. */
 bool view_matches(const struct view_config *c, const char *key);
 
+/* True if the name at the view's top that leads to key is one of its own files'. */
+bool view_hides(const struct view *v, const char *key);
+
 #endif

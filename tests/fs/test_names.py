@@ -1,6 +1,8 @@
 """Names that file systems and object stores see differently."""
+import csv
 import os
 
+import numpy as np
 import pytest
 
 from lib import trees
@@ -85,6 +87,27 @@ def test_an_object_that_is_also_a_directory_loses(bucket, mounted):
     assert os.path.isdir(mount / "raw/a")
     assert (mount / "raw/a/b").read_bytes() == b"below"
     assert (mount / "raw/a-x").read_bytes() == b"beside"
+
+
+def test_a_sample_that_is_also_a_directory_is_in_no_list_and_makes_no_class(bucket, mounted):
+    for key in ("v.mp4", "v.mp4-x/cut.mp4", "v.mp4/clip.mp4", "d/w.mp4", "d/w.mp4-x.mp4",
+                "d/w.mp4/deep/clip.mp4", "e/x.mp4", "e/x.mp40", "index.csv/y.mp4"):
+        bucket.put(key, b"no video")
+    mount = mounted(bucket.source, server=bucket.server)
+    shown = ["d/w.mp4-x.mp4", "d/w.mp4/deep/clip.mp4", "e/x.mp4", "v.mp4-x/cut.mp4",
+             "v.mp4/clip.mp4"]
+    with open(mount / "samples/index.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == shown
+    assert {row["label"] for row in rows} == {"d", "e", "v.mp4", "v.mp4-x"}
+    assert (mount / "samples/classes.txt").read_text() == "d\ne\nv.mp4\nv.mp4-x\n"
+    assert mount.stat("names_left_out") == 3
+    for row in rows:
+        assert np.load(mount / f"samples/{row['path']}/label.npy") == int(row["class"])
+    assert not os.path.lexists(mount / "samples/v.mp4/label.npy")
+    assert sorted(os.listdir(mount / "samples")) == ["classes.txt", "d", "e", "index.csv", "v.mp4",
+                                                     "v.mp4-x"]
+    assert mount.stat("names_left_out") == 5
 
 
 def test_a_key_that_ends_in_a_slash_is_an_empty_directory(bucket, mounted):

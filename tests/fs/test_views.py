@@ -101,6 +101,12 @@ def test_match_holds_for_a_view_with_parameters(mnt):
     assert not os.path.lexists(mnt / "frames@size=32/train/notes.txt.npy")
 
 
+def test_keys_of_a_samples_view_are_checked_together(mnt):
+    for keys in ("n_mels=13,n_mfcc=13", "n_mfcc=13,n_mels=13", "win_length=4096,n_fft=4096"):
+        alone = np.load(mnt / f"mfcc@duration=2,{keys}/{KEY}.npy")
+        assert np.array_equal(np.load(mnt / f"samples@duration=2,{keys}/{KEY}/mfcc.npy"), alone)
+
+
 @pytest.mark.parametrize("name", [
     "frames@", "frames@size", "frames@size=", "frames@size=0", "frames@size=-1", "frames@size=1e3",
     "frames@nonsense=1", "frames@num_frames=0", "frames@num_frames=99999999", "frames@size=32,",

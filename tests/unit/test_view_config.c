@@ -456,6 +456,92 @@ static void keys_that_depend_on_each_other_are_checked_together(void **state)
 	}
 }
 
+/* ---- lists behind an @ ---------------------------------------------------------------- */
+
+static void list_ok(struct view_config *v, const char *list)
+{
+	char why[VIEW_WHY_MAX] = "";
+
+	if (view_config_set_list(v, list, why) != 0)
+		fail_msg("%s: %s", list, why);
+}
+
+static void list_fails(enum view_type type, const char *list, const char *sentence)
+{
+	struct view_config v = make(type);
+	char why[VIEW_WHY_MAX] = "";
+
+	assert_int_equal(view_config_set_list(&v, list, why), -EINVAL);
+	assert_string_equal(why, sentence);
+	view_config_done(&v);
+}
+
+/* The same of a view of its own type and of a samples view, in any order. */
+static void a_list_is_checked_once_as_a_whole(void **state)
+{
+	static const enum view_type types[] = { VIEW_MFCC, VIEW_SAMPLES };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct view_config v = make(types[i]);
+
+		list_ok(&v, "n_mels=13,n_mfcc=13");
+		assert_int_equal(v.mfcc.n_mels, 13);
+		list_ok(&v, "n_mfcc=40,n_mels=40");
+		list_ok(&v, "win_length=4096,n_fft=4096");
+		assert_int_equal(v.mfcc.win_length, 4096);
+		list_ok(&v, "fmax=20000,sr=44100,fmin=15000");
+		assert_true(v.mfcc.fmin == 15000);
+		view_config_done(&v);
+		v = make(types[i]);
+		list_ok(&v, "win_length=2048,n_fft=4096");
+		assert_int_equal(v.mfcc.win_length, 2048);
+		view_config_done(&v);
+		list_fails(types[i], "n_mels=13", "n_mfcc = 20: must be at most n_mels, which is 13");
+		list_fails(types[i], "hop_length=160,win_length=4096",
+		           "win_length = 4096: must be at most n_fft, which is 2048");
+	}
+}
+
+static void a_list_may_say_first_what_depends_on_what_comes_later(void **state)
+{
+	static const enum view_type types[] = { VIEW_FRAMES, VIEW_SAMPLES };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct view_config v = make(types[i]);
+
+		list_ok(&v, "sampling=keyframes");
+		list_ok(&v, "num_frames=all,sampling=uniform");
+		assert_int_equal(v.frames.sampling, SAMPLING_ALL);
+		list_ok(&v, "sampling=linspace,num_frames=3");
+		assert_int_equal(v.frames.sampling, SAMPLING_LINSPACE);
+		assert_int_equal(v.frames.num_frames, 3);
+		view_config_done(&v);
+		list_fails(types[i], "sampling=keyframes,num_frames=all,size=32",
+		           "num_frames = all: must be a whole number from 1 to 65536, or (with "
+		           "sampling = uniform) all");
+	}
+}
+
+static void a_samples_list_takes_keys_of_its_parts_but_no_sections(void **state)
+{
+	struct view_config v = make(VIEW_SAMPLES);
+
+	(void)state;
+	list_ok(&v, "num_frames=4,n_mfcc=13,missing=error,size=32,duration=2");
+	assert_int_equal(v.frames.num_frames, 4);
+	assert_int_equal(v.mfcc.n_mfcc, 13);
+	assert_int_equal(v.missing, MISSING_ERROR);
+	view_config_done(&v);
+	list_fails(VIEW_SAMPLES, "frames=other", "frames= belongs in the configuration file");
+	list_fails(VIEW_SAMPLES, "mfcc=other", "mfcc= belongs in the configuration file");
+	list_fails(VIEW_SAMPLES, "size=32,", "'' is not of the form key=value");
+	list_fails(VIEW_SAMPLES, "size", "'size' is not of the form key=value");
+	list_fails(VIEW_FRAMES, "size=0,size=32",
+	           "size = 0: must be N or HEIGHTxWIDTH with sides from 1 to 16384 pixels, or native");
+}
+
 /* ---- keys of samples ------------------------------------------------------------------ */
 
 static void samples_keys_reach_their_fields(void **state)
@@ -700,6 +786,9 @@ int main(void)
 		cmocka_unit_test(win_length_follows_n_fft_until_it_is_set),
 		cmocka_unit_test(other_presets_are_not_supported_yet),
 		cmocka_unit_test(keys_that_depend_on_each_other_are_checked_together),
+		cmocka_unit_test(a_list_is_checked_once_as_a_whole),
+		cmocka_unit_test(a_list_may_say_first_what_depends_on_what_comes_later),
+		cmocka_unit_test(a_samples_list_takes_keys_of_its_parts_but_no_sections),
 		cmocka_unit_test(samples_keys_reach_their_fields),
 		cmocka_unit_test(samples_keys_refuse_nonsense),
 		cmocka_unit_test(a_path_has_one_label_and_ends_in_stars),
