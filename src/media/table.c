@@ -14,7 +14,7 @@
 #define PACKET_SIZE_MAX (1u << 30)
 
 #define KNOWN_FLAGS (TABLE_CONTIGUOUS | TABLE_SKIP_NONREF | TABLE_WHOLE | TABLE_INTRA_ONLY | TABLE_CUT | \
-                     TABLE_MIRRORED)
+                     TABLE_MIRRORED | TABLE_NEW_PARAMS)
 #define KNOWN_PACKET_FLAGS (TABLE_KEY | TABLE_HIDDEN)
 
 __attribute__((format(printf, 2, 3)))

@@ -42,6 +42,7 @@ enum table_flag {
 	TABLE_INTRA_ONLY = 8,           /* every packet is a sync packet by the codec's definition */
 	TABLE_CUT = 16,                 /* packets behind the object's end were left out: it was cut short */
 	TABLE_MIRRORED = 32,            /* frames are mirrored left to right, before they are turned */
+	TABLE_NEW_PARAMS = 64,          /* codec parameters change on the way, and come with packets */
 };
 
 struct table_stream {

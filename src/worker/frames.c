@@ -34,6 +34,7 @@ struct frames_job {
 	bool *done;                     /* of each row: written */
 	uint32_t missing;               /* rows to write */
 	uint64_t decoded;
+	int failed;                     /* -EBADMSG: a row's frame can't be one; why says why */
 	char *why;
 };
 
@@ -45,28 +46,38 @@ void job_frames_reset(void)
 	memset(&kept, 0, sizeof(kept));
 }
 
-/* Tables for this job's sizes. */
-static int reserve_scaling(const struct frames_job *j)
+static int reserve_convert(const struct frames_job *j)
 {
-	const struct proto_frames *h = j->r.head;
-	int err;
-
 	if (!kept.convert)
 		kept.convert = convert_new();
-	if (!kept.convert)
-		return why_set(j->why, -ENOMEM, "no memory");
-	if (kept.resize && kept.src_height == h->src_height && kept.src_width == h->src_width &&
-	    memcmp(&kept.geometry, &j->r.geometry, sizeof(kept.geometry)) == 0)
+	return kept.convert ? 0 : why_set(j->why, -ENOMEM, "no memory");
+}
+
+/* Tables for upright frames of this size, which give this job's rows: most videos have frames
+ * of one size, but streams of calls and broadcasts change it on the way. */
+static int reserve_resize(const struct frames_job *j, uint32_t height, uint32_t width)
+{
+	const struct geometry *row = &j->r.geometry;
+	struct geometry g;
+	int err;
+
+	if (geometry_make(height, width, &j->job->spec.frames, &g))
+		return why_set(j->why, -EBADMSG, "a frame of it has %ux%u pixels", width, height);
+	if (g.row_height != row->row_height || g.row_width != row->row_width)
+		return why_set(j->why, -EBADMSG, "its frames change their size from %ux%u to %ux%u, "
+		               "and an array of size=native has one size",
+		               row->row_width, row->row_height, g.row_width, g.row_height);
+	if (kept.resize && kept.src_height == height && kept.src_width == width &&
+	    memcmp(&kept.geometry, &g, sizeof(g)) == 0)
 		return 0;
 	resize_free(kept.resize);
 	kept.resize = NULL;
-	err = resize_new(h->src_height, h->src_width, &j->r.geometry, resize_kernels_best(),
-	                 &kept.resize);
+	err = resize_new(height, width, &g, resize_kernels_best(), &kept.resize);
 	if (err)
 		return why_set(j->why, err, "no memory to resize");
-	kept.geometry = j->r.geometry;
-	kept.src_height = h->src_height;
-	kept.src_width = h->src_width;
+	kept.geometry = g;
+	kept.src_height = height;
+	kept.src_width = width;
 	return 0;
 }
 
@@ -125,16 +136,15 @@ static int write_frame(const struct frames_job *j, const AVFrame *frame, uint8_t
 {
 	const struct proto_frames *h = j->r.head;
 	struct orientation o = {h->rotation, h->table_flags & TABLE_MIRRORED};
+	uint32_t sides[2] = {(uint32_t)frame->height, (uint32_t)frame->width};
 	bool swapped = orient_swaps_sides(o);
-	uint32_t height = swapped ? h->src_width : h->src_height;
-	uint32_t width = swapped ? h->src_height : h->src_width;
 	const uint8_t *pixels;
 	size_t stride;
 	int err;
 
-	if ((uint32_t)frame->height != height || (uint32_t)frame->width != width)
-		return why_set(j->why, -EBADMSG, "a frame of %dx%d pixels in a video of %ux%u",
-		               frame->width, frame->height, width, height);
+	err = reserve_resize(j, sides[swapped], sides[!swapped]);
+	if (err)
+		return err;
 	err = convert_run(kept.convert, frame, o, resize_window(kept.resize), &pixels, &stride);
 	if (err)
 		return why_set(j->why, err, "its pixels can't be converted to RGB");
@@ -173,6 +183,7 @@ static int emit(struct frames_job *j, const AVFrame *frame)
 {
 	size_t row_bytes = (size_t)j->r.head->row_bytes;
 	const uint8_t *written = NULL;
+	bool bad = false;
 	int err = 0;
 
 	for (uint32_t i = first_row(j, frame); i < j->r.head->n_rows && !err; i++) {
@@ -186,10 +197,16 @@ static int emit(struct frames_job *j, const AVFrame *frame)
 		out = j->io->out + row->slot * row_bytes;
 		if (!written)
 			err = write_frame(j, frame, out);
-		else if (out != written)
+		else if (!bad && out != written)
 			memcpy(out, written, row_bytes);
 		written = out;
-		if (!err)
+		if (err == -EBADMSG) {
+			/* This frame's alone: others may be good. */
+			j->failed = err;
+			bad = true;
+			err = 0;
+		}
+		if (!err && !bad)
 			err = tell_row(j, i);
 		j->done[i] = true;
 		j->missing--;
@@ -221,7 +238,7 @@ static int run(struct frames_job *j)
 	int err = reserve_session(j, &fresh);
 
 	if (!err)
-		err = reserve_scaling(j);
+		err = reserve_convert(j);
 	if (!err)
 		err = decode(j);
 	/* What a decoder was fed long ago need not come out of it. */
@@ -233,7 +250,7 @@ static int run(struct frames_job *j)
 	if (err == 1)
 		err = why_set(j->why, -EAGAIN,
 		              "%u of the wanted frames don't come out of the decoder", j->missing);
-	return err;
+	return err ? err : j->failed;
 }
 
 int job_frames(const struct proto_job *job, struct job_io *io, uint64_t *ret_frames_decoded,

@@ -4,6 +4,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "worker/avlog.h"
 #include "worker/demux.h"
@@ -24,6 +25,16 @@ static bool is_never_shown(enum AVCodecID id, const AVPacket *pkt)
 	return id == AV_CODEC_ID_VP8 && pkt->size > 0 && !(pkt->data[0] & 0x10);
 }
 
+/* Do other codec parameters come with it than the stream began with? */
+static bool has_new_params(const AVCodecParameters *par, const AVPacket *pkt)
+{
+	size_t size = 0;
+	const uint8_t *data = av_packet_get_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, &size);
+
+	return data && size && ((size_t)par->extradata_size != size ||
+	                        memcmp(par->extradata, data, size) != 0);
+}
+
 static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, bool durations,
                       char *why)
 {
@@ -39,6 +50,8 @@ static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, 
 		         (hidden ? TABLE_HIDDEN : 0),
 	};
 
+	if (has_new_params(st->codecpar, pkt))
+		x->flags |= TABLE_NEW_PARAMS;
 	if ((p.flags & TABLE_KEY) && !x->first->size && av_packet_ref(x->first, pkt) < 0)
 		return why_set(why, -ENOMEM, "no memory");
 	return index_add(x, &p, why);

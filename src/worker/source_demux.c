@@ -31,8 +31,11 @@ struct demux_source {
 	char extension[32];
 	AVFormatContext *format;        /* NULL: not open */
 	uint32_t next;                  /* table index of the packet that comes next, or NOWHERE */
+	/* What came with a packet: demuxers give it only once. */
 	uint8_t palette[AVPALETTE_SIZE];
-	bool has_palette;               /* it came with a packet: demuxers give it only once */
+	bool has_palette;
+	uint8_t *extradata;             /* that holds from here on, other than the first; or NULL */
+	size_t extradata_size;
 };
 
 /* Can it be packet p, where p is due? Not all packets have an offset. */
@@ -74,6 +77,37 @@ static int give_palette(const struct demux_source *d, AVPacket *packet, char *wh
 	return 0;
 }
 
+static int keep_extradata(struct demux_source *d, const AVPacket *packet)
+{
+	size_t size = 0;
+	const uint8_t *data = av_packet_get_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, &size);
+	uint8_t *copy;
+
+	if (!data || size == 0)
+		return 0;
+	copy = malloc(size);
+	if (!copy)
+		return AVERROR(ENOMEM);
+	memcpy(copy, data, size);
+	free(d->extradata);
+	d->extradata = copy;
+	d->extradata_size = size;
+	return 0;
+}
+
+static int give_extradata(const struct demux_source *d, AVPacket *packet, char *why)
+{
+	uint8_t *data;
+
+	if (!d->extradata || av_packet_get_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, NULL))
+		return 0;
+	data = av_packet_new_side_data(packet, AV_PKT_DATA_NEW_EXTRADATA, d->extradata_size);
+	if (!data)
+		return why_set(why, -ENOMEM, "no memory");
+	memcpy(data, d->extradata, d->extradata_size);
+	return 0;
+}
+
 /* The next packet of the stream. AVERROR. */
 static int next_packet(struct demux_source *d, int stream, AVPacket *packet)
 {
@@ -83,9 +117,10 @@ static int next_packet(struct demux_source *d, int stream, AVPacket *packet)
 		av_packet_unref(packet);
 		av = av_read_frame(d->format, packet);
 	} while (av >= 0 && (packet->stream_index != stream || packet->size == 0));
-	if (av >= 0)
-		keep_palette(d, packet);
-	return av;
+	if (av < 0)
+		return av;
+	keep_palette(d, packet);
+	return keep_extradata(d, packet);
 }
 
 /* Opened as for the table, so that packets come out cut the same way. */
@@ -95,6 +130,8 @@ static int open_format(struct demux_source *d, const struct request_frames *r, c
 
 	demux_close(&d->format);
 	d->next = NOWHERE;
+	free(d->extradata);
+	d->extradata = NULL;
 	err = demux_open(d->in, d->extension, r->container, 0, &d->format, why);
 	if (err)
 		return err;
@@ -154,6 +191,18 @@ static int search(struct demux_source *d, const struct request_frames *r, uint32
 	return 1;
 }
 
+/* Where codec parameters change on the way, and the demuxer, entered somewhere, doesn't tell
+ * which ones hold there: all packets before have to be looked at. */
+static int walk(struct demux_source *d, const struct request_frames *r, uint32_t i,
+                AVPacket *packet, char *why)
+{
+	int err = d->format && d->next < i ? 0 : open_format(d, r, why);
+
+	if (!err)
+		err = search(d, r, i, TABLE_PACKETS_MAX, packet, why);
+	return err == 1 ? why_set(why, -EBADMSG, "packet %u is not where it was", i) : err;
+}
+
 static int locate(struct demux_source *d, const struct request_frames *r, uint32_t i,
                   AVPacket *packet, char *why)
 {
@@ -183,9 +232,12 @@ static int demux_read(struct source *s, const struct request_frames *r, uint32_t
 	int err = 0;
 
 	if (d->next != i || !d->format) {
-		err = locate(d, r, i, packet, why);
+		err = r->head->table_flags & TABLE_NEW_PARAMS ? walk(d, r, i, packet, why)
+		                                              : locate(d, r, i, packet, why);
 		if (!err)
 			err = give_palette(d, packet, why);
+		if (!err)
+			err = give_extradata(d, packet, why);
 	} else {
 		int av = next_packet(d, r->head->video_stream, packet);
 
@@ -212,6 +264,7 @@ static void demux_source_free(struct source *s)
 	struct demux_source *d = (struct demux_source *)s;
 
 	demux_close(&d->format);
+	free(d->extradata);
 	free(d);
 }
 

@@ -173,3 +173,22 @@ def test_a_failure_stands_once_in_the_list(among_good):
     assert errno_of(read_bytes, mount / "mfcc/garbage.mp4.npy") == errno.EBADMSG
     mount.until_stat("fuse_errors", 2)
     assert (mount / ".s3samplefs/errors").read_text().count("mfcc/garbage.mp4.npy") == 1
+
+
+def test_a_clip_whose_frames_change_their_size_has_no_native_array(among_good, tmp_path):
+    """Each frame is resized from its own size."""
+    parts = []
+    for size in ("160x96", "96x160"):
+        part = tmp_path / f"{size}.ts"
+        subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d=0.4",
+                        "-c:v", "libx264", "-output_ts_offset", str(1 + 0.4 * len(parts)), "-muxdelay", "0", str(part)],
+                       check=True)
+        parts.append(part.read_bytes())
+    mount = among_good({"call.ts": b"".join(parts)})
+    assert np.load(mount / "frames@size=64,num_frames=all/call.ts.npy").shape == (20, 64, 64, 3)
+    path = mount / "frames@size=native,num_frames=all/call.ts.npy"
+    with open(path, "rb") as f:              # those of the first size are there
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        assert len(os.pread(f.fileno(), 96 * 160 * 3, 128 + 3 * 96 * 160 * 3)) == 96 * 160 * 3
+    assert errno_of(read_bytes, path) == errno.EBADMSG
+    assert b"size=native" in os.getxattr(path, "user.s3samplefs.error")
