@@ -25,9 +25,10 @@
 #define TIMEOUT_MAX_MS INT32_MAX  /* 24 days; its nanoseconds can be added to a clock */
 #define EVENT_BOX UINT64_MAX      /* data.u64 of the fetch box's descriptor */
 
-/* Processes that end at their start point to a broken program. After
- * BROKEN_STARTS more than there are workers, in a row, jobs aren't kept waiting
- * for a good one; new ones are tried at growing intervals. */
+/* Processes that end at their start point to a broken program: from the first on they are
+ * tried one at a time, until one has shown that it works. After BROKEN_STARTS more than
+ * there are workers, in a row, jobs aren't kept waiting for a good one; new ones are tried
+ * at growing intervals. */
 #define BROKEN_STARTS 5u
 #define RETRY_MIN_NS 10000000u    /* doubled from the first start that fails beyond one a worker */
 #define RETRY_MAX_NS 10000000000u
@@ -51,6 +52,7 @@ struct pool {
 	struct pool_queue queue;
 	uint64_t last_id;
 	unsigned failed_starts;         /* in a row */
+	uint64_t failed_ns;             /* when the last start failed */
 	uint64_t retry_ns;              /* no process is started before */
 	char start_why[WHY_MAX];        /* of the last failed start */
 
@@ -74,7 +76,8 @@ static void note_failed_start(struct pool *p, const char *why)
 		beyond = p->failed_starts - p->options.workers - 1;
 		delay_ns = beyond < 10 ? (uint64_t)RETRY_MIN_NS << beyond : RETRY_MAX_NS;
 	}
-	p->retry_ns = clock_ns() + delay_ns;
+	p->failed_ns = clock_ns();
+	p->retry_ns = p->failed_ns + delay_ns;
 	if (p->failed_starts == p->options.workers + BROKEN_STARTS)
 		log_error("decoder processes don't start: %s", p->start_why);
 }
@@ -84,17 +87,30 @@ static bool is_broken(const struct pool *p)
 	return p->failed_starts >= p->options.workers + BROKEN_STARTS;
 }
 
+/* Is there a process, started since the last one that failed, of which it isn't known yet
+ * whether it works? */
+static bool is_one_on_trial(const struct pool *p)
+{
+	for (unsigned i = 0; p->failed_starts && i < p->options.workers; i++) {
+		const struct pool_worker *w = &p->workers[i];
+
+		if (w->state != POOL_WORKER_NONE && !w->has_spoken && w->started_ns > p->failed_ns)
+			return true;
+	}
+	return false;
+}
+
 static void start_missing(struct pool *p)
 {
 	char why[WORKER_PROC_WHY_MAX];
 
-	for (unsigned i = 0; i < p->options.workers && clock_ns() >= p->retry_ns; i++) {
+	for (unsigned i = 0; i < p->options.workers; i++) {
 		if (p->workers[i].state != POOL_WORKER_NONE)
 			continue;
+		if (is_one_on_trial(p) || clock_ns() < p->retry_ns)
+			return;
 		if (pool_worker_start(&p->workers[i], why) < 0)
 			note_failed_start(p, why);
-		else if (is_broken(p)) /* one is enough to see whether it works again */
-			break;
 	}
 }
 
@@ -290,13 +306,14 @@ static void handle(struct pool *p, const struct epoll_event *ev)
 static int wait_ms(const struct pool *p)
 {
 	uint64_t next = pool_queue_next_ns(&p->queue), now = clock_ns();
+	bool may_start = !is_one_on_trial(p);
 
 	for (unsigned i = 0; i < p->options.workers; i++) {
 		const struct pool_worker *w = &p->workers[i];
 
 		if (w->run.job && w->run.deadline_ns < next)
 			next = w->run.deadline_ns;
-		if (w->state == POOL_WORKER_NONE && p->retry_ns < next)
+		if (w->state == POOL_WORKER_NONE && may_start && p->retry_ns < next)
 			next = p->retry_ns;
 	}
 	if (next == UINT64_MAX)

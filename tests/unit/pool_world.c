@@ -286,6 +286,30 @@ void request_wait_row(struct request *r)
 	pthread_mutex_unlock(&lock);
 }
 
+bool request_is_done(struct request *r)
+{
+	bool done;
+
+	pthread_mutex_lock(&lock);
+	done = r->n_done > 0;
+	pthread_mutex_unlock(&lock);
+	return done;
+}
+
+void world_wait_a_turn(struct world *w)
+{
+	/* The end of a dropped job comes before the handing out of its turn. */
+	for (int i = 0; i < 2; i++) {
+		struct request *r = request_mfcc(w, ACT_SUM, WORLD_SMALL);
+
+		atomic_store(&r->job.dropped, true);
+		request_submit(w, r);
+		request_wait(r);
+		assert_int_equal(r->err, -ECANCELED);
+		free(r);
+	}
+}
+
 int request_run(struct world *w, struct request *r)
 {
 	request_submit(w, r);

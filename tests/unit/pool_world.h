@@ -84,6 +84,12 @@ void request_submit(struct world *w, struct request *r);
 void request_wait(struct request *r);
 void request_wait_row(struct request *r);
 
+bool request_is_done(struct request *r);
+
+/* Returns once the pool has seen everything that was submitted so far, and has handed out
+ * what it can. */
+void world_wait_a_turn(struct world *w);
+
 /* Submits, waits, returns the result's err; the request stays to be looked at. */
 int request_run(struct world *w, struct request *r);
 

@@ -4,7 +4,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -349,21 +348,6 @@ static void bytes_for_a_dead_worker_are_dropped(void **state)
 	world_stop_pool(w);
 }
 
-/* Returns once the pool has seen everything that was submitted so far, and has
- * handed out what it can. */
-static void wait_for_the_pool(struct world *w)
-{
-	for (int i = 0; i < 2; i++) {
-		struct request *r = request_mfcc(w, ACT_SUM, WORLD_SMALL);
-
-		atomic_store(&r->job.dropped, true);
-		request_submit(w, r);
-		request_wait(r);
-		assert_int_equal(r->err, -ECANCELED);
-		free(r);
-	}
-}
-
 /* The job of a worker that was killed may have taken the memory of others, or others
  * its own: its second try begins when nobody else is at work, and nobody joins it. */
 static void the_second_try_runs_alone(void **state)
@@ -382,9 +366,9 @@ static void the_second_try_runs_alone(void **state)
 	gate_store_wait_held(w->gate, 2);
 	kill_and_wait((pid_t)killed->rows[0].pid, SIGKILL);
 	while (world_stat(w, STAT_worker_starts) < 4)
-		wait_for_the_pool(w);
+		world_wait_a_turn(w);
 	request_submit(w, later);
-	wait_for_the_pool(w);
+	world_wait_a_turn(w);
 	assert_int_equal(world_stat(w, STAT_decode_jobs), 2); /* one worker is at work, two are idle */
 	gate_store_set(w->gate, false);
 	request_wait(killed);
@@ -412,7 +396,7 @@ static void killed_alone_twice_is_enomem(void **state)
 	request_wait_row(other);
 	request_submit(w, victim);
 	while (world_stat(w, STAT_worker_deaths) < 1)
-		wait_for_the_pool(w);
+		world_wait_a_turn(w);
 	gate_store_set(w->gate, false);
 	request_wait(victim);
 	assert_int_equal(victim->err, -ENOMEM);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -256,12 +257,51 @@ static void copy_program(const char *from, const char *to)
 	assert_int_equal(system(command), 0);
 }
 
+/* Of whichever thread: the pool's starts them. */
+static void kill_children(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "kill -9 $(cat /proc/%d/task/*/children | tr ' ' '\\n' | grep -vx $$)",
+	         (int)getpid());
+	if (system(command) < 0) /* the shell itself may be among them by then */
+		fail();
+}
+
+static void write_program(const char *to, const char *line)
+{
+	char script[160];
+	FILE *f;
+
+	snprintf(script, sizeof(script), "%s.script", to);
+	f = fopen(script, "w");
+	assert_non_null(f);
+	fprintf(f, "#!/bin/sh\n%s\n", line);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(script, 0755), 0);
+	assert_int_equal(rename(script, to), 0);
+}
+
+/* It may take another try or two until it is seen that the program works again. */
+static void expect_service_soon(struct world *w)
+{
+	int err;
+
+	do {
+		struct request *r = request_mfcc(w, ACT_SUM, WORLD_SMALL);
+
+		err = request_run(w, r);
+		assert_true(err == 0 || err == -EIO);
+		free(r);
+	} while (err);
+	expect_service(w);
+}
+
 static void a_broken_program_fails_jobs_and_may_be_repaired(void **state)
 {
 	struct world *w = *state;
 	struct request *r[50];
 	char program[128], why[256];
-	int err;
 
 	snprintf(program, sizeof(program), "%s/program", w->folder);
 	copy_program("/bin/false", program);
@@ -279,16 +319,48 @@ static void a_broken_program_fails_jobs_and_may_be_repaired(void **state)
 	}
 	assert_in_range(world_stat(w, STAT_worker_starts), 8, 20);
 	copy_program(w->child, program);
-	do {
-		struct request *s = request_mfcc(w, ACT_SUM, WORLD_SMALL);
-
-		err = request_run(w, s);
-		assert_true(err == 0 || err == -EIO);
-		free(s);
-	} while (err);
-	expect_service(w);
+	expect_service_soon(w);
 	world_stop_pool(w);
 	unlink(program);
+}
+
+/* What stays without a word may work or not: until that is known it is the only one. */
+static void one_process_at_a_time_shows_whether_a_program_works_again(void **state)
+{
+	struct world *w = *state;
+	struct request *r = request_mfcc(w, ACT_SUM, WORLD_SMALL);
+	char program[128], started[128], line[160], why[256];
+
+	snprintf(program, sizeof(program), "%s/program", w->folder);
+	snprintf(started, sizeof(started), "%s/started", w->folder);
+	snprintf(line, sizeof(line), "echo > %s; exec sleep 1000", started);
+	copy_program("/bin/false", program);
+	assert_int_equal(world_try_pool(w, program, 4, LONG_MS, 0, why), 0);
+	expect_failure(w, request_mfcc(w, ACT_SUM, WORLD_SMALL), -EIO, "decoder processes don't start: ");
+	write_program(program, line);
+	request_submit(w, r);
+	while (access(started, F_OK) < 0) {
+		if (request_is_done(r)) {
+			assert_int_equal(r->err, -EIO);
+			free(r);
+			r = request_mfcc(w, ACT_SUM, WORLD_SMALL);
+			request_submit(w, r);
+		}
+		world_wait_a_turn(w);
+	}
+	for (int i = 0; i < 10; i++)
+		world_wait_a_turn(w);
+	assert_int_equal(world_stat(w, STAT_worker_starts) - world_stat(w, STAT_worker_deaths), 1);
+	copy_program(w->child, program);
+	kill_children();
+	request_wait(r);
+	free(r);
+	expect_service_soon(w);
+	while (world_stat(w, STAT_worker_starts) - world_stat(w, STAT_worker_deaths) < 4)
+		world_wait_a_turn(w);
+	world_stop_pool(w);
+	unlink(program);
+	unlink(started);
 }
 
 /* -- the daemon's own death -- */
@@ -372,6 +444,7 @@ int main(int argc, char **argv)
 		TEST(a_job_without_descriptors_fails_alone),
 		TEST(a_missing_program_is_told_at_once),
 		TEST(a_broken_program_fails_jobs_and_may_be_repaired),
+		TEST(one_process_at_a_time_shows_whether_a_program_works_again),
 		cmocka_unit_test(workers_die_with_the_daemon),
 	};
 
