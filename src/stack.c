@@ -196,7 +196,7 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 		status = err == -EINVAL ? 2 : 1;
 		goto fail;
 	}
-	const struct fsys_options o = { s->views, &s->stats, s->config_text, m.inodes };
+	const struct fsys_options o = { s->views, &s->stats, s->config_text, m.inodes, c->timeout_ms };
 	s->fsys = fsys_new(&o);
 	if (!s->fsys)
 		goto fail;

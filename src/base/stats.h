@@ -45,6 +45,7 @@ struct buf;
 	X(fuse_read_bytes, "bytes answered to reads") \
 	X(fuse_parked, "requests now waiting for an answer (gauge)") \
 	X(fuse_parked_max, "most requests that waited at once (gauge)") \
+	X(fuse_interrupts, "waiting requests whose callers got a signal") \
 	X(fuse_errors, "requests answered with an error, but for names that are not there") \
 	X(inodes, "inodes now known to the kernel (gauge)") \
 	X(inode_bytes, "bytes that they take here (gauge)") \

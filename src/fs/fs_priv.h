@@ -14,10 +14,13 @@ struct fsys {
 	struct views *views;
 	struct stats *stats;
 	const char *config_text;
+	uint64_t timeout_ms;
 	struct keeper *keeper;
 	struct inodes *inodes;
 	struct failures *failures;
 	_Atomic bool stopping;
+	_Atomic uint64_t moved_ms; /* when something last came from the store or a worker, as far as is known */
+	int64_t work_done;         /* the keeper's: as it was at the last tick */
 
 	pthread_mutex_t lock;
 	struct op *ops;            /* lock; requests that wait for an answer */
@@ -37,19 +40,13 @@ void opened_remove(struct fsys *fs, struct opened *o);
 
 /* ---- op.c: a request that may have to wait.
  *
- * It is answered once, by whoever claims it first: its completion, the
- * interrupt of its caller, ops_drop_orphans, or fsys_stop. The completion always
- * comes, and ends the op's life whether or not it was the one to answer. */
+ * It is answered once, by whoever claims it first: its completion, the keeper
+ * (give_up.c), or fsys_stop. The completion always comes, and ends the op's life
+ * whether or not it was the one to answer. */
 enum op_claim {
 	OP_UNCLAIMED,
 	OP_COMPLETED,              /* by op_claim; whoever did answers now, then frees the op */
 	OP_ANSWERED_EARLY,         /* by any of the others; nobody touches req any more */
-};
-
-enum op_arm {
-	OP_ARMING,                 /* an interrupt is only noted: libfuse is still in the call that registers it */
-	OP_ARMED,
-	OP_INTERRUPTED,            /* while arming: op_new answers */
 };
 
 struct op {
@@ -57,10 +54,12 @@ struct op {
 	struct fsys *fs;
 	fuse_req_t req;
 	pid_t pid;                 /* the thread that asked; 0: not known here */
+	uint64_t since_ms;         /* when it began to wait */
 	bool seen;                 /* fsys.lock; the keeper has seen it wait at an earlier tick */
 	struct wanted wanted;      /* dropped when answered early */
 	_Atomic int claim;         /* enum op_claim */
-	_Atomic int arm;           /* enum op_arm */
+	_Atomic uint64_t interrupted_ms;  /* when the kernel told that its caller has a signal; 0: it hasn't */
+	_Atomic bool interrupt_is_new;    /* since the keeper looked */
 	struct inode *inode;       /* what it is about; one reference */
 	char *name;                /* look-ups: the name in the directory, else NULL */
 	uint64_t off;
@@ -69,7 +68,7 @@ struct op {
 };
 
 /* NULL: was answered with an error already (no memory, stopping, no inode).
- * interruptible: an interrupt of the caller answers it with EINTR. */
+ * interruptible: the kernel tells when its caller gets a signal. */
 struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
 
 /* True: the caller now answers op->req. False: somebody has. op_claim is for its
@@ -85,10 +84,17 @@ void op_answer(struct op *op, int err);
 /* Claims, answers with the errno for err, notes the failure, frees. */
 void op_fail(struct op *op, int err, const char *why);
 
-/* ---- orphans.c: answers EINTR to requests that have waited for a while and whose
- * process is no more. The kernel doesn't tell: a reader of pages that is killed
- * leaves its READ behind. Returns how many. */
-unsigned ops_drop_orphans(struct fsys *fs);
+/* Adds to the list of failures and to the log. name: in the directory i, or NULL. */
+void failure_note(struct fsys *fs, struct inode *i, const char *name, int err, const char *why);
+
+/* ---- give_up.c: answers requests early; both return how many. The keeper's alone.
+ *
+ * With EINTR, where the thread that asked is no more or is to end: of those that were interrupted
+ * since the last call, and at a tick of all that have waited since an earlier one. */
+unsigned ops_drop_callers(struct fsys *fs, bool tick);
+
+/* With ETIMEDOUT, where the deadline is over and nothing moves any more; at each tick. */
+unsigned ops_drop_overdue(struct fsys *fs);
 
 /* ---- keeper.c: a thread that looks after what nobody asks for: once a second, and
  * when it is woken. */
@@ -97,9 +103,9 @@ int keeper_start(struct keeper *k, int fuse);  /* fuse: descriptor of the sessio
 void keeper_stop(struct keeper *k);   /* not started: nothing */
 void keeper_free(struct keeper *k);   /* stopped; NULL allowed */
 
-/* A request was answered early: what was done for it alone is to end. Any thread,
- * also under libfuse's locks. */
-void keeper_tell_dropped(struct keeper *k);
+/* The caller of a request has a signal: is it one that ends it? Any thread, also under
+ * libfuse's locks. */
+void keeper_tell_interrupted(struct keeper *k);
 
 /* The inodes have outgrown their share of memory: some are to be recalled. */
 void keeper_tell_full(struct keeper *k);

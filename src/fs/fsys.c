@@ -22,6 +22,7 @@ struct fsys *fsys_new(const struct fsys_options *o)
 	fs->views = o->views;
 	fs->stats = o->stats;
 	fs->config_text = o->config_text;
+	fs->timeout_ms = o->timeout_ms;
 	pthread_mutex_init(&fs->lock, NULL);
 	pthread_cond_init(&fs->op_gone, NULL);
 	fs->inodes = inodes_new(o->stats, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, o->inodes_max);

@@ -13,6 +13,7 @@ struct fsys_options {
 	struct stats *stats;
 	const char *config_text;   /* what .s3samplefs/config shows */
 	size_t inodes_max;         /* bytes that inodes should take */
+	uint64_t timeout_ms;       /* deadline of each step of a request; of a request that nobody serves, about so */
 };
 
 /* NULL when out of memory. */

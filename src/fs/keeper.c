@@ -1,6 +1,7 @@
-/* keeper.c - the thread that looks after what nobody asks for: work for readers who
- * are gone, inodes beyond their share of memory. It looks once a second, since the
- * kernel doesn't say when a reader of pages has been killed, and when it is told. */
+/* keeper.c - the thread that looks after what nobody asks for: requests of callers who
+ * are gone or told to end, or for which nothing is done any more, and inodes beyond their
+ * share of memory. It looks once a second, since the kernel doesn't say when a reader of
+ * pages has been killed, and when it is told. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,11 +25,12 @@ struct keeper {
 	int wake;                  /* eventfd */
 	int fuse;                  /* of the session; borrowed */
 	_Atomic bool stopping;
-	_Atomic bool any_dropped, full;  /* since the thread last saw to it */
+	_Atomic bool interrupted, full;  /* since the thread last saw to it */
 	bool running;
 	pthread_t thread;
 
 	/* The thread's: */
+	bool any_dropped;          /* requests that were given up since views_drop */
 	bool cannot_prune;
 	size_t excess;             /* bytes of inodes beyond their share, at the last tick */
 };
@@ -111,7 +113,7 @@ static void *keep(void *arg)
 		bool tick;
 
 		next = tick_ms;
-		if (atomic_load(&k->any_dropped))
+		if (k->any_dropped)
 			next = earlier(next, drop_ms);
 		if (atomic_load(&k->full))
 			next = earlier(next, recall_ms);
@@ -122,10 +124,12 @@ static void *keep(void *arg)
 		tick = now >= tick_ms;
 		if (tick) {
 			tick_ms = now + TICK_MS;
-			if (ops_drop_orphans(k->fs) > 0)
-				atomic_store(&k->any_dropped, true);
+			k->any_dropped |= ops_drop_overdue(k->fs) > 0;
 		}
-		if (now >= drop_ms && atomic_exchange(&k->any_dropped, false)) {
+		if (atomic_exchange(&k->interrupted, false) || tick)
+			k->any_dropped |= ops_drop_callers(k->fs, tick) > 0;
+		if (now >= drop_ms && k->any_dropped) {
+			k->any_dropped = false;
 			views_drop(k->fs->views);
 			drop_ms = now + DROP_MS;
 		}
@@ -166,8 +170,8 @@ void keeper_tell_full(struct keeper *k)
 		wake(k);
 }
 
-void keeper_tell_dropped(struct keeper *k)
+void keeper_tell_interrupted(struct keeper *k)
 {
-	if (!atomic_exchange(&k->any_dropped, true))
+	if (!atomic_exchange(&k->interrupted, true))
 		wake(k);
 }

@@ -5,9 +5,11 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "base/text.h"
 #include "fs/fs_priv.h"
 
 #define CLAIMS 256u   /* requests claimed under one lock */
+#define WAITED_MS 100u  /* what was in memory has been answered by then */
 
 int errno_for_user(int err)
 {
@@ -54,8 +56,18 @@ static bool claim(struct op *op, enum op_claim how)
 	return atomic_compare_exchange_strong(&op->claim, &unclaimed, (int)how);
 }
 
+/* What has waited has been served: the queue moves. */
+static void note_progress(struct op *op)
+{
+	const uint64_t now_ms = clock_ms();
+
+	if (now_ms - op->since_ms >= WAITED_MS)
+		atomic_store(&op->fs->moved_ms, now_ms);
+}
+
 bool op_claim(struct op *op)
 {
+	note_progress(op);
 	return claim(op, OP_COMPLETED);
 }
 
@@ -68,24 +80,16 @@ bool op_claim_early_locked(struct op *op)
 	return true;
 }
 
-/* Called by libfuse with the request's own lock held: takes none of ours. The
- * claim keeps the completion from touching the request afterwards. */
+/* Called by libfuse with the request's own lock held: takes none of ours, and answers nothing. */
 static void interrupted(fuse_req_t req, void *data)
 {
 	struct op *op = data;
-	struct fsys *fs = op->fs;
-	int arm = OP_ARMING;
 
-	/* A reply frees the request, on which the registering call still works. */
-	if (atomic_compare_exchange_strong(&op->arm, &arm, OP_INTERRUPTED))
-		return;
-	if (arm != OP_ARMED)
-		return;
-	wanted_drop(&op->wanted);   /* now: once claimed, the completion may free it */
-	if (claim(op, OP_ANSWERED_EARLY)) {
-		fuse_reply_err(req, EINTR);
-		keeper_tell_dropped(fs->keeper);
-	}
+	(void)req;
+	atomic_store(&op->interrupted_ms, clock_ms());
+	atomic_store(&op->interrupt_is_new, true);
+	stats_add(op->fs->stats, STAT_fuse_interrupts, 1);
+	keeper_tell_interrupted(op->fs->keeper);
 }
 
 struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
@@ -93,7 +97,6 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	struct fsys *fs = fuse_req_userdata(req);
 	struct op *op;
 	int64_t parked;
-	int arm = OP_ARMING;
 
 	if (atomic_load(&fs->stopping)) {
 		fuse_reply_err(req, EIO);
@@ -107,6 +110,7 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	op->fs = fs;
 	op->req = req;
 	op->pid = fuse_req_ctx(req)->pid;
+	op->since_ms = clock_ms();
 	op->inode = inodes_by_id(fs->inodes, ino);
 	if (!op->inode) {
 		fuse_reply_err(req, ESTALE);
@@ -124,10 +128,6 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	/* Stopped in between: fsys_stop may have missed it on the list. */
 	if (atomic_load(&fs->stopping)) {
 		op_fail(op, -EIO, "the filesystem is being unmounted");
-		return NULL;
-	}
-	if (!atomic_compare_exchange_strong(&op->arm, &arm, OP_ARMED)) {
-		op_fail(op, -EINTR, "interrupted");
 		return NULL;
 	}
 	return op;
@@ -148,16 +148,14 @@ void op_free(struct op *op)
 	free(op);
 }
 
-static void note_failure(struct op *op, int err, const char *why)
+void failure_note(struct fsys *fs, struct inode *i, const char *name, int err, const char *why)
 {
-	struct fsys *fs = op->fs;
 	char path[4096];
 
 	stats_add(fs->stats, STAT_fuse_errors, 1);
-	snprintf(path, sizeof(path), "%s%s%s", op->inode->path, op->name && op->inode->path[0] ? "/" : "",
-	         op->name ? op->name : "");
-	if (!op->name)
-		inodes_set_why(fs->inodes, op->inode, why);
+	snprintf(path, sizeof(path), "%s%s%s", i->path, name && i->path[0] ? "/" : "", name ? name : "");
+	if (!name)
+		inodes_set_why(fs->inodes, i, why);
 	if (failures_add(fs->failures, path, errno_for_user(err), why))
 		log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
 }
@@ -168,13 +166,21 @@ void op_fail(struct op *op, int err, const char *why)
 	const bool is_answer = err == -ENOENT && op->name;
 
 	if (!atomic_load(&op->fs->stopping) && !is_answer && err != -EINTR && err != -ECANCELED)
-		note_failure(op, err, why ? why : "no reason known");
+		failure_note(op->fs, op->inode, op->name, err, why ? why : "no reason known");
 	op_answer(op, err);
+}
+
+/* The store or a worker said so, rather than that nothing could be had of them. */
+static bool is_verdict(int err)
+{
+	return err == -ENOENT || err == -EACCES || err == -ESTALE || err == -EBADMSG || err == -ENODATA;
 }
 
 void op_answer(struct op *op, int err)
 {
-	if (op_claim(op)) {
+	if (is_verdict(err))
+		note_progress(op);
+	if (claim(op, OP_COMPLETED)) {
 		/* Waits for a callback that is running and has lost the claim. */
 		fuse_req_interrupt_func(op->req, NULL, NULL);
 		fuse_reply_err(op->req, errno_for_user(err));

@@ -1,4 +1,4 @@
-"""Whoever waits for a name can be interrupted."""
+"""Whoever waits for a name can be interrupted, but only by what is to end him."""
 import errno
 import os
 import signal
@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
-from lib.wait import DEADLINE
+from lib.wait import DEADLINE, until
 
 # In C's terms, because Python asks again after EINTR.
 CHILD = """
 import ctypes, os, signal, sys
-signal.signal(signal.SIGINT, lambda *_: None)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(int(sys.argv[3]), lambda *_: None)
+signal.siginterrupt(int(sys.argv[3]), False)
 libc = ctypes.CDLL(None, use_errno=True)
 path = os.fsencode(sys.argv[2])
 if sys.argv[1] == "open":
@@ -42,8 +44,8 @@ def waiting(bucket, proxy, mounted):
     os.stat(mount / "raw/d")
     children = []
 
-    def start(what, name, *command):
-        argv = command or (sys.executable, "-c", CHILD, what, mount / name)
+    def start(what, name, *command, handled=signal.SIGINT):
+        argv = command or (sys.executable, "-c", CHILD, what, mount / name, str(int(handled)))
         # A shell's job in the background ignores SIGINT, and so would its children.
         child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                  preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
@@ -72,6 +74,53 @@ def test_sigint_ends_a_waiting_ls(waiting):
     mount, gate, start = waiting
     child = start("ls", None, "ls", "-l", mount / "raw/d")
     gate.until_held(1)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=DEADLINE)
+    assert child.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGKILL"])
+def test_a_fatal_signal_ends_a_waiting_ls(waiting, number):
+    mount, gate, start = waiting
+    child = start("ls", None, "ls", "-l", mount / "raw/d")
+    gate.until_held(1)
+    child.send_signal(getattr(signal, number))
+    child.communicate(timeout=DEADLINE)
+    assert child.returncode == -getattr(signal, number)
+
+
+def _interrupt(mount, child, number):
+    """Sends a signal for which it has a handler, and waits until the daemon has heard of it."""
+    before = mount.stat("fuse_interrupts")
+    child.send_signal(number)
+    mount.until_stat("fuse_interrupts", before + 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGCHLD, signal.SIGALRM, signal.SIGPROF, signal.SIGHUP],
+                         ids=lambda number: number.name)
+@pytest.mark.parametrize("what, name", [("stat", "raw/d/0.mp4"), ("open", "raw/d/0.mp4"), ("list", "raw/d")])
+def test_other_signals_with_handlers_interrupt_nothing(waiting, proxy, what, name, number):
+    """No disk gives EINTR: programs take it for "there is nothing"."""
+    mount, gate, start = waiting
+    child = start(what, name, handled=number)
+    gate.until_held(1)
+    _interrupt(mount, child, number)
+    # That one of these is answered takes a second, in which the first child was looked at as well.
+    other = start("stat", "raw/d/1.mp4")
+    until(lambda: any("1.mp4" in line for line in gate.held()), "another one waits")
+    other.send_signal(signal.SIGINT)
+    assert other.communicate(timeout=DEADLINE)[0].strip() == str(errno.EINTR)
+    proxy.clear()
+    out, err = child.communicate(timeout=DEADLINE)
+    assert out.strip() == "0", err
+
+
+def test_sigint_after_another_signal_still_ends_it(waiting):
+    """The kernel tells of the first one only."""
+    mount, gate, start = waiting
+    child = start("list", "raw/d", handled=signal.SIGCHLD)
+    gate.until_held(1)
+    _interrupt(mount, child, signal.SIGCHLD)
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=DEADLINE)
     assert child.returncode == -signal.SIGINT
