@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,31 @@ static int check_credentials(const struct config *c, char *why)
 	return 0;
 }
 
+int config_warn(struct config *c, char *why, const char *format, ...)
+{
+	const size_t len = c->warnings ? strlen(c->warnings) : 0;
+	char *more = realloc(c->warnings, len + CONFIG_WHY_MAX);
+	va_list args;
+
+	if (!more)
+		return config_no_memory(why);
+	c->warnings = more;
+	va_start(args, format);
+	vsnprintf(more + len, CONFIG_WHY_MAX - 1, format, args);
+	va_end(args);
+	strcat(more + len, "\n");
+	return 0;
+}
+
+/* Root reads for everybody, and the source's modes aren't shown. */
+static int warn_of_others(struct config *c, char *why)
+{
+	if (!c->dir || geteuid() != 0 || !c->fuse_options || !strstr(c->fuse_options, "allow_other"))
+		return 0;
+	return config_warn(c, why, "allow_other lets everybody read all of %.500s, also what the modes of its files "
+	                   "and folders keep to their owners", c->dir);
+}
+
 static int fill(struct config *c, const struct command_line *l, char *why)
 {
 	char *path = NULL;
@@ -178,6 +204,8 @@ static int fill(struct config *c, const struct command_line *l, char *why)
 		r = config_source(c, l->source, why);
 	if (r == 0)
 		r = config_mountpoint(c, l->mountpoint, why);
+	if (r == 0)
+		r = warn_of_others(c, why);
 	return r;
 }
 
@@ -216,7 +244,8 @@ void config_done(struct config *c)
 	free(c->mountpoint);
 	free(c->cwd);
 	free(c->fuse_options);
-	c->source = c->bucket = c->prefix = c->dir = c->mountpoint = c->cwd = c->fuse_options = NULL;
+	free(c->warnings);
+	c->source = c->bucket = c->prefix = c->dir = c->mountpoint = c->cwd = c->fuse_options = c->warnings = NULL;
 }
 
 void config_print(const struct config *c, struct buf *out)

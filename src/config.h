@@ -27,7 +27,7 @@ struct config {
 	char *dir;                  /* dir: absolute path (resolved before any chdir) */
 	char *mountpoint;           /* absolute */
 	char *cwd;                  /* where relative paths are from; NULL: nobody knows */
-	bool covers;                /* there is something in it, which the mount will hide */
+	char *warnings;             /* sentences, each with a newline behind it; or NULL */
 	bool foreground;            /* -f, or -d */
 	bool debug;                 /* -d: log level debug, foreground */
 

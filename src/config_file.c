@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/ini.h"
@@ -184,10 +185,11 @@ static int resolve_views(struct reader *r)
 
 /* ---- the file ------------------------------------------------------------------------ */
 
-static int read_file(const char *path, struct buf *out, char *why)
+static int read_file(const char *path, struct buf *out, mode_t *ret_mode, char *why)
 {
 	FILE *f = fopen(path, "re");
 	char chunk[4096];
+	struct stat st;
 	size_t n;
 	int err = 0;
 
@@ -197,6 +199,7 @@ static int read_file(const char *path, struct buf *out, char *why)
 	}
 	while (!buf_error(out) && (n = fread(chunk, 1, sizeof(chunk), f)) > 0)
 		buf_add(out, chunk, n);
+	*ret_mode = fstat(fileno(f), &st) < 0 ? 0 : st.st_mode;
 	if (ferror(f))
 		err = errno ? errno : EIO;
 	else if (buf_error(out))
@@ -232,6 +235,7 @@ int config_file(struct config *c, const char *path, char *why)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	struct buf text;
+	mode_t mode;
 	int err = -1;
 
 	buf_init(&text, FILE_MAX);
@@ -244,12 +248,15 @@ int config_file(struct config *c, const char *path, char *why)
 	r->config = c;
 	r->path = path;
 	r->why = why;
-	err = read_file(path, &text, why);
+	err = read_file(path, &text, &mode, why);
 	if (err)
 		goto done;
 	err = read_text(r, &text);
 	if (err == -ENOMEM)
 		config_no_memory(why);
+	if (!err && mode & S_IROTH && (c->secret_access_key || c->session_token))
+		err = config_warn(c, why, "%.700s has credentials in it, and everybody may read it; chmod o-r takes care "
+		                  "of that", path);
 done:
 	buf_done(&text);
 	free(r);

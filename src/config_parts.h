@@ -21,6 +21,9 @@ extern const struct keys config_keys;
 /* "out of memory" and -1. */
 int config_no_memory(char *why);
 
+/* One more of c->warnings. */
+int config_warn(struct config *c, char *why, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* source, mountpoint: as the user wrote them. */
 int config_source(struct config *c, const char *source, char *why);
 int config_mountpoint(struct config *c, const char *mountpoint, char *why);

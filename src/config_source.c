@@ -139,8 +139,9 @@ static int look_into(struct config *c, const char *mountpoint, char *why)
 	while (n <= 2 && (e = readdir(d)))
 		n++;
 	closedir(d);
-	c->covers = n > 2;
-	return 0;
+	if (n <= 2)
+		return 0;
+	return config_warn(c, why, "%.700s is not empty; what is in it is hidden until this is unmounted", c->mountpoint);
 }
 
 int config_mountpoint(struct config *c, const char *mountpoint, char *why)

@@ -135,6 +135,27 @@ static void leave_terminal(void)
 		close(null);
 }
 
+static void tell_warnings(const struct config *c)
+{
+	for (const char *at = c->warnings; at && *at;) {
+		int len = (int)strcspn(at, "\n");
+
+		fprintf(stderr, "s3samplefs: warning: %.*s\n", len, at);
+		at += len + 1;
+	}
+}
+
+/* Where nobody sees the terminal, they are in the log as well. */
+static void log_warnings(const struct config *c)
+{
+	for (const char *at = c->warnings; at && *at;) {
+		int len = (int)strcspn(at, "\n");
+
+		log_warn("%.*s", len, at);
+		at += len + 1;
+	}
+}
+
 /* Everything that needs threads and children happens here, after the fork. */
 static int serve(const struct config *c, int to_parent)
 {
@@ -157,8 +178,11 @@ static int serve(const struct config *c, int to_parent)
 	}
 	if (v.status == 0) {
 		log_info("%s is mounted on %s", c->source, c->mountpoint);
-		if (v.why[0] && (to_parent >= 0 || c->log))  /* else the log is where it is told anyway */
-			log_warn("%s", v.why);
+		if (to_parent >= 0 || c->log) {  /* else the log is where it is told anyway */
+			log_warnings(c);
+			if (v.why[0])
+				log_warn("%s", v.why);
+		}
 	}
 	if (tell(to_parent, &v) && v.status == 0)
 		wait_for_end(mount, signals);
@@ -216,9 +240,7 @@ int main(int argc, char *argv[])
 	else if (c.action == CONFIG_VERSION)
 		printf("s3samplefs %s\n", S3SAMPLEFS_VERSION);
 	else {
-		if (c.covers)
-			fprintf(stderr, "s3samplefs: warning: %s is not empty; what is in it is hidden until this is unmounted\n",
-			        c.mountpoint);
+		tell_warnings(&c);
 		status = c.foreground ? serve(&c, -1) : serve_in_background(&c);
 	}
 	config_done(&c);

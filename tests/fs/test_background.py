@@ -117,6 +117,36 @@ def test_a_mount_point_that_is_not_empty_is_warned_of(tree, unmounted):
     assert (mount.point / "mine").read_text() == "still here"
 
 
+SECRETS = "[mount]\naws_access_key_id = AKIA\naws_secret_access_key = hush\n"
+
+
+@pytest.mark.parametrize("mode, text, warned", [(0o644, SECRETS, True), (0o604, SECRETS, True),
+                                                (0o640, SECRETS, False), (0o600, SECRETS, False),
+                                                (0o644, "[mount]\ntimeout = 9s\n", False)])
+def test_a_config_with_secrets_that_others_can_read_is_warned_of(tree, unmounted, mode, text,
+                                                                 warned):
+    mount = unmounted(f"dir:{tree}", config=text)
+    mount.options["config"].chmod(mode)
+    said = _said_by(mount)
+    assert "hush" not in said
+    if warned:
+        assert f"warning: {mount.options['config']} has credentials in it" in said
+        assert said.count("\n") == 1
+    else:
+        assert said == ""
+    mount.stop()
+
+
+def test_allow_other_of_a_folder_is_warned_of_and_so_in_the_log(tree, unmounted, tmp_path):
+    log = tmp_path / "the.log"
+    mount = unmounted(f"dir:{tree}", {"allow_other": True, "log": log})
+    said = _said_by(mount)
+    assert f"warning: allow_other lets everybody read all of {tree}" in said
+    assert said.count("\n") == 1
+    assert "allow_other lets everybody read" in log.read_text()
+    mount.stop()
+
+
 def test_a_dead_mount_in_the_way_is_named(tree, mounted):
     mount = mounted(f"dir:{tree}")
     mount.process.kill()
