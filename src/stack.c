@@ -7,12 +7,10 @@
 #include <string.h>
 
 #include "base/budget.h"
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
-#include "config.h"
-#include "fs/fsys.h"
+#include "config/config.h"
 #include "media/pool.h"
 #include "media/samples.h"
 #include "store/blocks.h"
@@ -27,6 +25,12 @@
 #define DAEMON_MEMORY_MIN ((uint64_t)128 << 20)
 _Static_assert(WORKER_MEMORY + DAEMON_MEMORY_MIN == CONFIG_MEMORY_MIN, "what config accepts is enough");
 
+/* memory=, divided. */
+struct shares {
+	unsigned workers;
+	uint64_t blocks, rows, jobs, index, names, inodes;   /* bytes */
+};
+
 struct stack {
 	struct stats stats;
 	struct store *store;
@@ -36,14 +40,8 @@ struct stack {
 	struct budget *budget;
 	struct samples *samples;
 	struct views *views;
-	struct fsys *fsys;
-	char *config_text;
-};
-
-/* memory=, divided. */
-struct shares {
-	unsigned workers;
-	uint64_t blocks, rows, jobs, index, names, inodes;   /* bytes */
+	struct shares shares;
+	bool stopped;
 };
 
 static unsigned allowed_cores(void)
@@ -142,29 +140,40 @@ static int start_pool(struct stack *s, const struct config *c, const struct shar
 	return err;
 }
 
-static char *print_config(const struct config *c)
+static int open_media(struct stack *s, const struct config *c, char *why)
 {
-	struct buf b;
-	char *text;
-
-	buf_init(&b, (size_t)1 << 20);
-	config_print(c, &b);
-	text = buf_take(&b);
-	buf_done(&b);
-	return text;
+	s->budget = budget_new(s->shares.jobs, &s->stats);
+	if (!s->budget || start_pool(s, c, &s->shares, why) < 0)
+		return 1;
+	s->samples = samples_new(s->pool, s->budget, s->shares.rows, c->metadata_ttl_ms, &s->stats);
+	return s->samples ? 0 : 1;
 }
 
-int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **ret_stack)
+static int open_views(struct stack *s, const struct config *c, char *why)
+{
+	const struct view_env env = {
+		.meta = s->meta,
+		.blocks = s->blocks,
+		.samples = s->samples,
+		.stats = &s->stats,
+		.index_max = s->shares.index,
+		.metadata_ttl_ms = c->metadata_ttl_ms,
+	};
+	int err = views_new(c->views, c->n_views, &env, why, &s->views);
+
+	return err == -EINVAL ? 2 : err ? 1 : 0;
+}
+
+int stack_new(const struct config *c, enum stack_top top, char why[STACK_WHY_MAX], struct stack **ret_stack)
 {
 	struct stack *s = calloc(1, sizeof(*s));
-	struct shares m;
 	char note[STORE_WHY_MAX + 300] = "";
-	int status = 1, opened;
+	int status, opened;
 
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
 	if (!s)
 		return 1;
-	status = divide_memory(c, &m, why);
+	status = divide_memory(c, &s->shares, why);
 	if (status)
 		goto fail;
 	status = 1;
@@ -174,31 +183,14 @@ int stack_new(const struct config *c, char why[STACK_WHY_MAX], struct stack **re
 	if (opened)
 		snprintf(note, sizeof(note), "nothing is in %.250s: %.250s", c->source, why);
 	snprintf(why, STACK_WHY_MAX, "not enough memory");
-	s->config_text = print_config(c);
-	s->meta = meta_new(s->store, c->metadata_ttl_ms, m.names, &s->stats);
-	s->blocks = blocks_new(s->store, m.blocks, &s->stats);
-	s->budget = budget_new(m.jobs, &s->stats);
-	if (!s->config_text || !s->meta || !s->blocks || !s->budget || start_pool(s, c, &m, why) < 0)
+	s->meta = meta_new(s->store, c->metadata_ttl_ms, s->shares.names, &s->stats);
+	s->blocks = blocks_new(s->store, s->shares.blocks, &s->stats);
+	if (!s->meta || !s->blocks)
 		goto fail;
-	s->samples = samples_new(s->pool, s->budget, m.rows, c->metadata_ttl_ms, &s->stats);
-	if (!s->samples)
-		goto fail;
-	const struct view_env env = {
-		.meta = s->meta,
-		.blocks = s->blocks,
-		.samples = s->samples,
-		.stats = &s->stats,
-		.index_max = m.index,
-		.metadata_ttl_ms = c->metadata_ttl_ms,
-	};
-	int err = views_new(c->views, c->n_views, &env, why, &s->views);
-	if (err < 0) {
-		status = err == -EINVAL ? 2 : 1;
-		goto fail;
-	}
-	const struct fsys_options o = { s->views, &s->stats, s->config_text, m.inodes, c->timeout_ms };
-	s->fsys = fsys_new(&o);
-	if (!s->fsys)
+	status = top >= STACK_MEDIA ? open_media(s, c, why) : 0;
+	if (!status && top >= STACK_VIEWS)
+		status = open_views(s, c, why);
+	if (status)
 		goto fail;
 	*ret_stack = s;
 	strcpy(why, note);
@@ -208,30 +200,46 @@ fail:
 	return status;
 }
 
-struct fsys *stack_fsys(struct stack *s)
+struct views *stack_views(struct stack *s)
 {
-	return s->fsys;
+	return s->views;
 }
 
-void stack_free(struct stack *s)
+struct stats *stack_stats(struct stack *s)
 {
-	if (!s)
+	return &s->stats;
+}
+
+size_t stack_inode_bytes(const struct stack *s)
+{
+	return s->shares.inodes;
+}
+
+void stack_stop(struct stack *s)
+{
+	if (!s || s->stopped)
 		return;
-	/* First all that could still call back ends, from the top down: no new jobs,
-	 * then the jobs, then the requests of the store. */
+	s->stopped = true;
+	/* From the top down: no new jobs, then the jobs, then the requests of the store. */
 	views_cancel(s->views);
-	samples_stop(s->samples);
+	if (s->samples)
+		samples_stop(s->samples);
 	pool_free(s->pool);
 	if (s->store)
 		store_cancel(s->store);
 	blocks_free(s->blocks);
 	store_free(s->store);
 	views_stop(s->views);
+}
+
+void stack_free(struct stack *s)
+{
+	if (!s)
+		return;
+	stack_stop(s);
 	meta_free(s->meta);
-	fsys_free(s->fsys);
 	views_free(s->views);
 	samples_free(s->samples);
 	budget_free(s->budget);
-	free(s->config_text);
 	free(s);
 }

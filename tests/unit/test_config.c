@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "config.h"
+#include "config/config.h"
 
 #define ARGS_MAX 16
 

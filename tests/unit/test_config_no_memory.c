@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "config.h"
+#include "config/config.h"
 
 #define WORDS_MAX 10
 

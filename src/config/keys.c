@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config_parts.h"
+#include "config/parts.h"
 #include "s3/endpoint.h"
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/ini.h"
-#include "config_parts.h"
+#include "config/parts.h"
 #include "view/view_keys.h"
 
 #define FILE_MAX (1u << 20) /* bytes */

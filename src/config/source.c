@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "config_parts.h"
+#include "config/parts.h"
 
 #define BUCKET_MIN 3
 #define BUCKET_MAX 63

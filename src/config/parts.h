@@ -1,11 +1,11 @@
-/* config_parts.h - what the files of config share; nobody else includes it.
+/* parts.h - what the files of config share; nobody else includes it.
  *
  * All of them return 0, or -1 with a sentence in why[CONFIG_WHY_MAX]. */
 #ifndef S3SAMPLEFS_CONFIG_PARTS_H
 #define S3SAMPLEFS_CONFIG_PARTS_H
 
 #include "base/keys.h"
-#include "config.h"
+#include "config/config.h"
 
 /* Who has a row of config_keys. */
 enum config_where {

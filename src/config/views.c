@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_parts.h"
+#include "config/parts.h"
 
 static const enum view_type default_types[] = { VIEW_RAW, VIEW_FRAMES, VIEW_MFCC, VIEW_INFO,
 	                                        VIEW_SAMPLES };

@@ -1,4 +1,4 @@
-#include "config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "config_parts.h"
+#include "config/parts.h"
 
 #define OPTIONS_MAX (64u << 10) /* bytes of all -o arguments */
 #define EXIT_USAGE 2

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "config_parts.h"
+#include "config/parts.h"
 #include "view/view_keys.h"
 
 #define FUSE_OPTIONS_MAX 4096
