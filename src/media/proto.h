@@ -117,14 +117,14 @@ struct proto_done {
  * The worker feeds packets from the sync packet (or goes on where the session
  * stands, if it has passed the sync packet already) until the target's frame
  * comes out. Packets of listed rows are never skipped; others may be
- * (TABLE_SKIP_NONREF in table_flags) unless no_skip. A frame whose pts is a listed row's, with
- * emit set, is converted, resized and written at out + slot * row_bytes, and told by ROW.
+ * (TABLE_SKIP_NONREF in table_flags) unless no_skip. The frame that comes of a listed row's
+ * packet, with emit set, is converted, resized and written at out + slot * row_bytes, and told by ROW.
  * With drain the decoder is drained right after the target's packet.
  * Packets without pts: output order counts, from the sync packet at table index
  * 0: rows name `ordinal`. When the target doesn't come out the worker says
  * -EAGAIN in DONE and the daemon tries from the sync packet before, with no_skip. */
 struct proto_frame_row {
-	int64_t pts;                  /* of the wanted frame; TABLE_NOPTS: by ordinal */
+	int64_t pts;                  /* of the wanted frame: orders the rows, no more; TABLE_NOPTS: by ordinal */
 	uint32_t packet;              /* absolute table index of the packet that carries it */
 	uint32_t ordinal;             /* output order from the start of the stream, for files without pts */
 	uint32_t slot;                /* where in the output */

@@ -152,25 +152,25 @@ static int write_frame(const struct frames_job *j, const AVFrame *frame, uint8_t
 	return 0;
 }
 
-static bool is_row_of(const struct frames_job *j, const struct proto_frame_row *row,
-                      const AVFrame *frame)
+/* Is the frame in hand this row's? */
+static bool is_row_of(const struct frames_job *j, const struct proto_frame_row *row)
 {
 	if (j->r.by_ordinal)
 		return row->ordinal == session_ordinal(kept.session);
-	return row->pts == frame->pts;
+	return row->packet == session_packet(kept.session);
 }
 
-/* The first row not before the frame in hand: rows are sorted. */
-static uint32_t first_row(const struct frames_job *j, const AVFrame *frame)
+/* The first row that the frame in hand may be. */
+static uint32_t first_row(const struct frames_job *j)
 {
 	uint32_t low = 0, high = j->r.head->n_rows;
 
+	if (!j->r.by_ordinal)
+		return request_row_of(&j->r, session_packet(kept.session));
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
-		const struct proto_frame_row *row = &j->r.rows[mid];
 
-		if (j->r.by_ordinal ? row->ordinal < session_ordinal(kept.session)
-		                    : row->pts < frame->pts)
+		if (j->r.rows[mid].ordinal < session_ordinal(kept.session))
 			low = mid + 1;
 		else
 			high = mid;
@@ -186,11 +186,11 @@ static int emit(struct frames_job *j, const AVFrame *frame)
 	bool bad = false;
 	int err = 0;
 
-	for (uint32_t i = first_row(j, frame); i < j->r.head->n_rows && !err; i++) {
+	for (uint32_t i = first_row(j); i < j->r.head->n_rows && !err; i++) {
 		const struct proto_frame_row *row = &j->r.rows[i];
 		uint8_t *out;
 
-		if (!is_row_of(j, row, frame))
+		if (!is_row_of(j, row))
 			break;
 		if (!row->emit || j->done[i])
 			continue;

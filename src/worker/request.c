@@ -77,14 +77,14 @@ static bool are_packets_good(const struct request_frames *r, uint64_t object_siz
 
 static int list_packets(struct request_frames *r)
 {
-	r->listed = calloc(r->head->n_packets, sizeof(*r->listed));
-	if (!r->listed)
+	r->row_of = calloc(r->head->n_packets, sizeof(*r->row_of));
+	if (!r->row_of)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < r->head->n_rows; i++) {
+	for (uint32_t i = r->head->n_rows; i-- > 0;) {
 		uint32_t packet = r->rows[i].packet;
 
 		if (packet >= r->head->first_packet && packet < request_end(r))
-			r->listed[packet - r->head->first_packet] = true;
+			r->row_of[packet - r->head->first_packet] = i + 1;
 	}
 	return 0;
 }
@@ -108,13 +108,13 @@ int request_parse(const struct proto_job *job, const uint8_t *input, size_t len,
 
 void request_done(struct request_frames *r)
 {
-	free(r->listed);
-	r->listed = NULL;
+	free(r->row_of);
+	r->row_of = NULL;
 }
 
 bool request_may_skip(const struct request_frames *r, uint32_t i)
 {
 	/* Where output is counted every frame has to come out. */
 	return (r->head->table_flags & TABLE_SKIP_NONREF) && !r->head->no_skip && !r->by_ordinal &&
-	       i < r->head->target && !r->listed[i - r->head->first_packet];
+	       i < r->head->target && !r->row_of[i - r->head->first_packet];
 }

@@ -18,7 +18,7 @@ struct request_frames {
 	char container[sizeof(((struct proto_frames *)0)->container) + 1];
 	struct geometry geometry;
 	bool by_ordinal;        /* packets have no pts: rows name an output order */
-	bool *listed;           /* of each packet: a row's; owned */
+	uint32_t *row_of;       /* of each packet: 1 + the first row that shows it, 0: none does; owned */
 };
 
 /* out_size: bytes of the output memfd. Returns 0, -EINVAL (not well-formed) or
@@ -37,6 +37,16 @@ static inline uint32_t request_end(const struct request_frames *r)
 static inline const struct table_packet *request_packet(const struct request_frames *r, uint32_t i)
 {
 	return &r->packets[i - r->head->first_packet];
+}
+
+/* The first row that shows packet i (any value): others with it follow side by side.
+ * head->n_rows: none does. */
+static inline uint32_t request_row_of(const struct request_frames *r, int64_t i)
+{
+	uint32_t row = i < r->head->first_packet || i >= request_end(r) ? 0 :
+	               r->row_of[i - r->head->first_packet];
+
+	return row ? row - 1 : r->head->n_rows;
 }
 
 /* May the decoder leave packet i out if no frame refers to it? */

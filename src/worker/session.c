@@ -25,11 +25,12 @@ struct session {
 	AVPacket *packet;
 	AVFrame *frame;                 /* the one in hand */
 	bool has_frame;
+	int64_t in_hand;                /* table index of the packet it came of */
 	bool drained;
 	bool no_skip;                   /* nothing was left out so far */
 	uint32_t next;                  /* table index of the packet to feed */
 	uint64_t n_out;                 /* frames that came out */
-	int64_t pending[PENDING_MAX];   /* pts of packets fed whole, whose frames may still come */
+	uint32_t pending[PENDING_MAX];  /* packets fed whole, whose frames may still come */
 	uint32_t n_pending;
 };
 
@@ -88,6 +89,11 @@ const AVFrame *session_in_hand(const struct session *s)
 	return s->has_frame ? s->frame : NULL;
 }
 
+int64_t session_packet(const struct session *s)
+{
+	return s->in_hand;
+}
+
 uint64_t session_ordinal(const struct session *s)
 {
 	return s->n_out - 1;
@@ -121,26 +127,26 @@ int session_restart(struct session *s, const struct request_frames *r, char *why
 	return decoder_open(s->codec, why);
 }
 
-static bool is_pending(const struct session *s, int64_t pts)
+static bool is_pending(const struct session *s, uint32_t packet)
 {
 	for (uint32_t i = 0; i < s->n_pending; i++) {
-		if (s->pending[i] == pts)
+		if (s->pending[i] == packet)
 			return true;
 	}
 	return false;
 }
 
-static void add_pending(struct session *s, int64_t pts)
+static void add_pending(struct session *s, uint32_t packet)
 {
 	if (s->n_pending == PENDING_MAX)
 		memmove(s->pending, s->pending + 1, --s->n_pending * sizeof(s->pending[0]));
-	s->pending[s->n_pending++] = pts;
+	s->pending[s->n_pending++] = packet;
 }
 
-static void drop_pending(struct session *s, int64_t pts)
+static void drop_pending(struct session *s, int64_t packet)
 {
 	for (uint32_t i = 0; i < s->n_pending; i++) {
-		if (s->pending[i] == pts) {
+		if (s->pending[i] == packet) {
 			s->n_pending--;
 			memmove(s->pending + i, s->pending + i + 1,
 			        (s->n_pending - i) * sizeof(s->pending[0]));
@@ -158,8 +164,8 @@ static bool can_still_come(const struct session *s, const struct request_frames 
 	if (r->by_ordinal)
 		return (row->ordinal >= s->n_out && (!s->drained || all_fed)) ||
 		       (s->has_frame && row->ordinal == session_ordinal(s));
-	return (row->packet >= s->next && !s->drained) || is_pending(s, row->pts) ||
-	       (s->has_frame && s->frame->pts == row->pts);
+	return (row->packet >= s->next && !s->drained) || is_pending(s, row->packet) ||
+	       (s->has_frame && s->in_hand == row->packet);
 }
 
 bool session_can_continue(const struct session *s, const struct request_frames *r)
@@ -191,14 +197,16 @@ static int feed(struct session *s, const struct request_frames *r, char *why)
 
 	if (err)
 		return err;
-	s->packet->pts = p->pts;
-	s->packet->dts = p->dts;
+	/* Whatever its times are in the file, which several packets may share: the decoder
+	 * hands them on to the frame, and what the frame is asked for is whose it is. */
+	s->packet->pts = s->next;
+	s->packet->dts = s->next;
 	s->packet->duration = p->duration;
 	s->packet->flags = p->flags & TABLE_KEY ? AV_PKT_FLAG_KEY : 0;
 	s->codec->skip_frame = skip ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
 	s->no_skip = s->no_skip && !skip;
 	if (!skip)
-		add_pending(s, p->pts);
+		add_pending(s, s->next);
 	err = avcodec_send_packet(s->codec, s->packet);
 	av_packet_unref(s->packet);
 	s->next++;
@@ -237,8 +245,9 @@ int session_next(struct session *s, const struct request_frames *r, const AVFram
 			return err;
 	}
 	s->has_frame = true;
+	s->in_hand = s->frame->pts;
 	s->n_out++;
-	drop_pending(s, s->frame->pts);
+	drop_pending(s, s->in_hand);
 	*ret = s->frame;
 	return 1;
 }

@@ -38,6 +38,10 @@ int session_next(struct session *s, const struct request_frames *r, const struct
 /* The frame that came out last, or NULL. */
 const struct AVFrame *session_in_hand(const struct session *s);
 
+/* Table index of the packet that the frame in hand came of; anything, if the decoder
+ * doesn't tell. */
+int64_t session_packet(const struct session *s);
+
 /* Output order of the frame in hand, from the sync packet. */
 uint64_t session_ordinal(const struct session *s);
 

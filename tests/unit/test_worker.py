@@ -133,6 +133,30 @@ def test_all_frames_in_one_job(folder, name):
         check(worker, reference, wanted, list(range(len(wanted))))
 
 
+def after_each_other(n):
+    """0 .. n - 1 so that each comes right after each other one, and after itself, once."""
+    left = {i: list(range(n)) for i in range(n)}
+    path, tour = [0], []
+    while path:
+        if left[path[-1]]:
+            path.append(left[path[-1]].pop())
+        else:
+            tour.append(path.pop())
+    return tour[::-1]
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_row_after_every_other_one(folder, name):
+    """Six frames, of which each is asked for alone, in one session, with each other one before it:
+    wherever the decoder stands, the one that was asked for comes."""
+    worker, reference = opened(folder, name)
+    with worker:
+        wanted = wanted_frames(worker, reference)
+        some = [len(wanted) * (2 * i + 1) // 12 for i in range(6)]
+        for i in after_each_other(6):
+            check(worker, reference, wanted, [some[i]], session=5)
+
+
 def test_a_session_decodes_nothing_twice(folder):
     worker, reference = opened(folder, "moovlast.mp4")
     with worker:
@@ -172,7 +196,8 @@ def test_drain_brings_a_sync_frame_out_at_once(folder):
 def test_a_frame_that_does_not_come_is_told(folder):
     worker, _ = opened(folder, "moovlast.mp4")
     with worker:
-        answer, _ = worker.frames([(worker.packets[0].pts + 1, 0, 0, 1)], n=10, target=2)
+        late = worker.packets[11]        # it isn't among those that are fed
+        answer, _ = worker.frames([(late.pts, late.index, 0, 1)], n=10, target=2)
         assert answer["err"] == -11
         assert "out of the decoder" in answer["why"]
 
@@ -302,6 +327,14 @@ def test_frames_outside_the_edit_list_are_hidden(folder):
         worker.probe()
         hidden = [p for p in worker.packets if p.flags & HIDDEN]
         assert hidden and all(p.pts < 0 for p in hidden)
+
+
+def test_what_an_edit_list_cuts_out_may_have_the_times_of_what_it_shows(folder):
+    with Worker(make(folder, "edits_cut.mp4", CLIPS)) as worker:
+        worker.probe()
+        hidden = {p.pts for p in worker.packets if p.flags & HIDDEN}
+        assert len(worker.shown()) == 24
+        assert hidden & {p.pts for p in worker.shown()}
 
 
 def test_frames_that_are_never_shown_are_hidden(folder):

@@ -2,6 +2,8 @@
 
 import subprocess
 
+from edit_list import edited
+
 DURATION = 2  # seconds, 25 frames each
 TEST = ["-f", "lavfi", "-i", f"testsrc2=s=320x240:r=25:d={DURATION}"]
 TONE = ["-f", "lavfi", "-i", f"sine=440:d={DURATION}"]
@@ -18,11 +20,23 @@ def made(*args, sound=True):
     return TEST + (TONE if sound else []) + list(args)
 
 
+class Edited:
+    """A clip with an edit list of its own: (seconds, from which time of the pictures on)."""
+
+    def __init__(self, source, *edits):
+        self.source = source
+        # The first picture is shown two pictures after the first decode time.
+        self.edits = [(seconds, None if start is None else start + 2 / 25) for seconds, start in edits]
+
+    def make(self, folder, path):
+        path.write_bytes(edited(make(folder, self.source, CLIPS).read_bytes(), self.edits))
+
+
 def open_gop(pyramid):
     return f"keyint=12:open-gop=1:bframes=3:b-pyramid={pyramid}:scenecut=0"
 
 
-# name -> ffmpeg's arguments; a name may be an input of a later one
+# name -> ffmpeg's arguments, where a name may be an input of a later one, or an Edited
 CLIPS = {
     "moovlast.mp4": made(*X264),
     "moovfirst.mp4": from_clip("moovlast.mp4", "-movflags", "+faststart"),
@@ -55,6 +69,14 @@ CLIPS = {
     "interlaced.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", "keyint=12:interlaced=1", "-c:a", "aac"),
     "vfr.mp4": made("-vf", "select='not(mod(n\\,3)*lt(mod(n\\,7)\\,3))'", "-vsync", "vfr", *X264),
     "edit_list.mp4": ["-ss", "0.5", "-i", "moovlast.mp4", "-c", "copy", "-t", "1"],
+    # What isn't shown has the times of what is.
+    "edits_cut.mp4": Edited("moovlast.mp4", (0.48, 0), (0.48, 1.2)),
+    "edits_open_gop.mp4": Edited("open_gop.mp4", (0.6, 0.2), (0.4, 1.32)),
+    "edits_repeat.mp4": Edited("moovlast.mp4", (1, 0), (1, 0)),
+    "edits_again.mp4": Edited("moovlast.mp4", (1, 0.4), (1, 0.2)),
+    "edits_swap.mp4": Edited("moovlast.mp4", (0.6, 1.2), (0.6, 0.2)),
+    "edits_late.mp4": Edited("moovlast.mp4", (0.5, None), (1, 0.2)),
+    "edits_pause.mp4": Edited("moovlast.mp4", (0.48, 0), (0.5, None), (0.48, 1.2)),
     "rotated.mp4": from_clip("moovlast.mp4", "-metadata:s:v:0", "rotate=90"),
     "upside_down.mp4": from_clip("moovlast.mp4", "-metadata:s:v:0", "rotate=180"),
     "ten_bit.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-g", "12", "-c:a", "aac"),
@@ -98,6 +120,9 @@ def make(folder, name, clips):
     path = folder / name
     if not path.exists():
         args = clips[name]
+        if isinstance(args, Edited):
+            args.make(folder, path)
+            return path
         for a in args:
             if a in clips:
                 make(folder, a, clips)
