@@ -27,11 +27,18 @@ uint32_t plan_reorder(const struct table_head *t)
 	const struct table_packet *p = table_packets(t);
 	/* Twice the cap: no codec holds a frame back for longer than its picture buffer. */
 	const uint32_t window = 2 * TABLE_REORDER_MAX;
-	uint32_t depth = 0;
+	uint32_t depth = 0, start = 0;
+	int64_t last = INT64_MIN;
 
-	for (uint32_t j = 1; j < t->n_packets; j++) {
+	for (uint32_t j = 0; j < t->n_packets; j++) {
 		uint32_t later = 0;
-		for (uint32_t k = j > window ? j - window : 0; k < j; k++)
+		/* Nothing is held back for what an edit list takes from elsewhere. */
+		if (p[j].flags & TABLE_KEY && p[j].pts <= last) {
+			start = j;
+			last = INT64_MIN;
+		}
+		last = p[j].pts > last ? p[j].pts : last;
+		for (uint32_t k = j - start > window ? j - window : start; k < j; k++)
 			later += p[k].pts > p[j].pts;
 		depth = later > depth ? later : depth;
 	}
@@ -114,13 +121,7 @@ static int shown_by_pts(const struct table_head *t, struct shown *out, uint32_t 
 	}
 	free(stack);
 	qsort(out, n, sizeof(*out), by_pts);
-
-	/* Two fields of one frame, or a damaged file: one frame a pts. */
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (kept == 0 || out[kept - 1].pts != out[i].pts)
-			out[kept++] = out[i];
-	*ret_n = kept;
+	*ret_n = n;
 	return 0;
 }
 

@@ -39,8 +39,8 @@ int plan_make(const struct table_head *t, const struct frames_spec *s, char *why
 int64_t plan_sync_before(const struct table_head *t, uint32_t sync);
 
 /* How many packets must be held back so that frames come out in the order of
- * their pts: the largest number of packets before any packet, in decode order, that are shown after it.
- * At most TABLE_REORDER_MAX. */
+ * their pts: the largest number of packets before any packet, in decode order, that are shown after it,
+ * where a sync packet that is shown no later than one before it begins anew. At most TABLE_REORDER_MAX. */
 uint32_t plan_reorder(const struct table_head *t);
 
 #endif

@@ -28,7 +28,8 @@ enum table_packet_flag {
 };
 
 struct table_packet {                   /* in decode order */
-	int64_t pts, dts;               /* in the stream's time base; TABLE_NOPTS if the file has none */
+	int64_t pts, dts;               /* in the stream's time base; TABLE_NOPTS if the file has none.
+	                                   With TABLE_JOINED the pts are no longer the file's */
 	int64_t pos;                    /* byte offset in the object; -1 unknown */
 	int64_t duration;               /* 0 unknown */
 	uint32_t size;                  /* bytes */
@@ -43,6 +44,7 @@ enum table_flag {
 	TABLE_CUT = 16,                 /* packets behind the object's end were left out: it was cut short */
 	TABLE_MIRRORED = 32,            /* frames are mirrored left to right, before they are turned */
 	TABLE_NEW_PARAMS = 64,          /* codec parameters change on the way, and come with packets */
+	TABLE_JOINED = 128,             /* its clock started again or leapt: pts were moved, to go on (worker/clock.h) */
 };
 
 struct table_stream {

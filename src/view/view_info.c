@@ -86,6 +86,8 @@ static void print_table(struct info *f, const struct table_head *t)
 	           t->time_base_num, t->time_base_den, t->n_packets, bytes, keys);
 	buf_printf(&f->text, "index: %s\n", t->flags & TABLE_WHOLE ? "none that tells all; the object was read whole once" :
 	                                                            "in the container; payload was not read");
+	if (t->flags & TABLE_JOINED)
+		buf_puts(&f->text, "clock: starts again or leaps; frames are in the order of the file, times go on\n");
 	if (t->flags & TABLE_CUT)
 		buf_puts(&f->text, "the object ends before its index does: it has been cut short; what is there is shown\n");
 }

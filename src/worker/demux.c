@@ -89,6 +89,17 @@ bool demux_is(const AVFormatContext *format, const char *name)
 	return av_match_name(name, format->iformat->name);
 }
 
+bool demux_states_dts(const AVFormatContext *format)
+{
+	static const char *const names[] = {"mov", "mpegts", "mpeg", "flv"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (demux_is(format, names[i]))
+			return true;
+	}
+	return false;
+}
+
 bool demux_is_picture(const AVStream *st)
 {
 	return st->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS);

@@ -25,6 +25,9 @@ void demux_rebind(struct AVFormatContext *format, struct input *in);
 /* Is this one of the demuxer's names? "mp4" of "mov,mp4,m4a,3gp,3g2,mj2". */
 bool demux_is(const struct AVFormatContext *format, const char *name);
 
+/* Are its decode times the container's own, not worked out by libavformat? */
+bool demux_states_dts(const struct AVFormatContext *format);
+
 /* A cover or a poster: one picture, no time. */
 bool demux_is_picture(const struct AVStream *st);
 

@@ -4,12 +4,18 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "worker/index.h"
 #include "worker/input.h"
 #include "worker/why.h"
 
 #define CHUNK_HEADER 8u         /* "NNdc", size: an index points at it, the data follow */
+
+static uint32_t little_endian(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
 
 /* Is entry e really where a chunk of this stream starts? Some writers count from
  * elsewhere, and some files were changed behind their index. */
@@ -26,10 +32,29 @@ static int check_entry(struct input *in, int stream, const AVIndexEntry *e, bool
 	err = input_read_all(in, (uint64_t)e->pos, head, sizeof(head));
 	if (err)
 		return err;
-	size = head[4] | (uint32_t)head[5] << 8 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 24;
+	size = little_endian(head + 4);
 	*ret = head[0] == '0' + stream / 10 % 10 && head[1] == '0' + stream % 10 &&
 	       head[2] == 'd' && size == (uint32_t)e->size;
 	return 0;
+}
+
+/* Does another AVI follow the first? Its frames are in no index of this one's. */
+static int check_joined(struct input *in, bool *ret)
+{
+	uint8_t head[12];
+	uint64_t next;
+	int err = input_read_all(in, 0, head, sizeof(head));
+
+	*ret = false;
+	if (err)
+		return err;
+	next = 8 + (uint64_t)little_endian(head + 4);
+	next += next & 1;
+	if (memcmp(head, "RIFF", 4) != 0 || next + sizeof(head) > input_size(in))
+		return 0;
+	err = input_read_all(in, next, head, sizeof(head));
+	*ret = !err && memcmp(head, "RIFF", 4) == 0 && memcmp(head + 8, "AVI ", 4) == 0;
+	return err;
 }
 
 static bool has_palette(const AVCodecParameters *par)
@@ -40,6 +65,7 @@ static bool has_palette(const AVCodecParameters *par)
 static int index_is_good(AVStream *st, struct input *in, bool *ret)
 {
 	int n = avformat_index_get_entries_count(st), err;
+	bool joined;
 
 	*ret = false;
 	/* DV in AVI is taken apart by the demuxer; a palette comes with its packets. */
@@ -49,6 +75,9 @@ static int index_is_good(AVStream *st, struct input *in, bool *ret)
 	 * but not half of them. */
 	if (st->nb_frames / 2 > n)
 		return 0;
+	err = check_joined(in, &joined);
+	if (err || joined)
+		return err;
 	err = check_entry(in, st->index, avformat_index_get_entry(st, 0), ret);
 	if (err || !*ret)
 		return err;

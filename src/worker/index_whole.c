@@ -19,10 +19,15 @@ static bool has_durations(const AVFormatContext *format, const AVStream *st)
 }
 
 /* VP8 has packets that only update a reference: the fifth bit says whether a
- * frame is shown (RFC 6386, 9.1). Nothing comes out for them. */
+ * frame is shown (RFC 6386, 9.1). Theora's headers have the first bit set (its
+ * specification, 6.1): a chained Ogg has them in the middle. Nothing comes out for
+ * either. */
 static bool is_never_shown(enum AVCodecID id, const AVPacket *pkt)
 {
-	return id == AV_CODEC_ID_VP8 && pkt->size > 0 && !(pkt->data[0] & 0x10);
+	if (pkt->size == 0)
+		return false;
+	return (id == AV_CODEC_ID_VP8 && !(pkt->data[0] & 0x10)) ||
+	       (id == AV_CODEC_ID_THEORA && (pkt->data[0] & 0x80));
 }
 
 /* Do other codec parameters come with it than the stream began with? */
@@ -38,15 +43,15 @@ static bool has_new_params(const AVCodecParameters *par, const AVPacket *pkt)
 static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, bool durations,
                       char *why)
 {
-	bool hidden = (pkt->flags & AV_PKT_FLAG_DISCARD) ||
-	              is_never_shown(st->codecpar->codec_id, pkt);
+	bool no_frame = is_never_shown(st->codecpar->codec_id, pkt);
+	bool hidden = no_frame || (pkt->flags & AV_PKT_FLAG_DISCARD);
 	struct table_packet p = {
 		.pts = pkt->pts,
 		.dts = pkt->dts,
 		.pos = pkt->pos < 0 || (uint64_t)pkt->pos >= x->object_size ? -1 : pkt->pos,
 		.duration = durations && pkt->duration > 0 ? pkt->duration : 0,
 		.size = (uint32_t)pkt->size,
-		.flags = (pkt->flags & AV_PKT_FLAG_KEY ? TABLE_KEY : 0) |
+		.flags = ((pkt->flags & AV_PKT_FLAG_KEY) && !no_frame ? TABLE_KEY : 0) |
 		         (hidden ? TABLE_HIDDEN : 0),
 	};
 

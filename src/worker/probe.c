@@ -10,6 +10,7 @@
 #include "media/spec.h"
 #include "media/table.h"
 #include "worker/avlog.h"
+#include "worker/clock.h"
 #include "worker/codecpar.h"
 #include "worker/demux.h"
 #include "worker/hevc_sps.h"
@@ -81,6 +82,23 @@ static void settle_pts(struct index *x)
 		missing = missing || x->p[i].pts == TABLE_NOPTS;
 	for (uint32_t i = 0; missing && i < x->n; i++)
 		x->p[i].pts = TABLE_NOPTS;
+}
+
+/* One clock for all of the file (clock.h). */
+static void join_clocks(struct probe *p)
+{
+	const AVStream *st = p->format->streams[p->head->video_stream];
+	const AVCodecDescriptor *d = avcodec_descriptor_get(st->codecpar->codec_id);
+	const int64_t tenth = av_rescale(1, st->time_base.den, INT64_C(10) * st->time_base.num);
+	const struct clock_rules rules = {
+		.dts = demux_states_dts(p->format),
+		.leaps = p->format->iformat->flags & AVFMT_TS_DISCONT,
+		.reorders = !d || (d->props & AV_CODEC_PROP_REORDER),
+		.tenth = tenth > 1 ? tenth : 1,
+	};
+
+	if (clock_join(p->index.p, p->index.n, &rules))
+		p->index.flags |= TABLE_JOINED;
 }
 
 static uint32_t codec_flags(const AVCodecParameters *par)
@@ -235,6 +253,7 @@ static int probe_video(struct probe *p, size_t out_size)
 	if (p->index.n == 0)
 		return why_set(p->why, -EBADMSG, "its video stream has no packets");
 	settle_pts(&p->index);
+	join_clocks(p);
 	p->head->n_packets = p->index.n;
 	p->head->flags = p->index.flags | codec_flags(par);
 	for (uint32_t i = 0; (p->head->flags & TABLE_INTRA_ONLY) && i < p->index.n; i++)

@@ -164,7 +164,8 @@ static bool seek_near(struct demux_source *d, const struct request_frames *r,
 
 	if (seeks_by_offset(d->format))
 		return p->pos >= 0 && av_seek_frame(d->format, -1, p->pos, AVSEEK_FLAG_BYTE) >= 0;
-	return ts != TABLE_NOPTS &&
+	/* Times that have been moved lead nowhere, and those that there were, to several places. */
+	return !(r->head->table_flags & TABLE_JOINED) && ts != TABLE_NOPTS &&
 	       avformat_seek_file(d->format, r->head->video_stream, INT64_MIN, ts, ts, 0) >= 0;
 }
 

@@ -125,6 +125,47 @@ def test_all_frames_of_an_edited_clip(mnt, tree):
 
 
 @pytest.fixture(scope="module")
+def joined(tmp_path_factory):
+    """Clips put one behind the other as `cat` does, mounted: numbers 0 to 124, then 0 to 59 at 30
+    frames a second."""
+    from lib.mount import Mount
+    folder = tmp_path_factory.mktemp("joined")
+    second = dict(frames=60, rate=30, sound=media.speech(2), video=media.X264)
+    for ending in ("ts", "mkv"):
+        parts = (media.numbered(f"train/video/clip.{ending}"), media.Clip(f"second.{ending}", **second).make())
+        (folder / f"joined.{ending}").write_bytes(b"".join(p.read_bytes() for p in parts))
+    with Mount(tmp_path_factory.mktemp("joined-mount") / "mount", f"dir:{folder}") as mount:
+        yield mount
+
+
+JOINED = ["joined.ts", "joined.mkv"]
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_all_frames_of_joined_files_in_the_order_of_the_file(joined, name):
+    rows = np.load(joined / f"frames@size=64,num_frames=all/{name}.npy")
+    assert burned.read_all(rows) == [*range(125), *range(60)]
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_uniform_goes_over_joined_files_as_over_one(joined, name):
+    """5 s and 2 s on one clock: row i shows what is there at (2i + 1) / 20 of 7 s."""
+    rows = np.load(joined / f"frames@size=64,num_frames=10/{name}.npy")
+    numbers = burned.read_all(rows)
+    for i, number in enumerate(numbers):
+        at = 7 * (2 * i + 1) / 20
+        assert abs(number - (at * 25 if at < 5 else (at - 5) * 30)) < 1.1
+    assert "clock: starts again" in (joined / f"info/{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_sound_and_picture_of_joined_files_are_of_one_length(joined, name):
+    """But for what AAC puts before and behind each part."""
+    columns = np.load(joined / f"mfcc@duration=full/{name}.npy").shape[1]
+    assert abs(columns * 512 / 22050 - 7) < 0.25
+
+
+@pytest.fixture(scope="module")
 def footage(tmp_path_factory):
     """Real footage, mounted."""
     from lib.mount import Mount

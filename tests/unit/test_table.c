@@ -125,8 +125,8 @@ static void every_corruption_of_the_head_is_refused(void **state)
 	(void)state;
 	REFUSED(g.head.magic++);
 	ACCEPTED(g.head.flags |= TABLE_CUT);
-	ACCEPTED(g.head.flags |= TABLE_MIRRORED | TABLE_NEW_PARAMS);
-	REFUSED(g.head.flags |= 128);
+	ACCEPTED(g.head.flags |= TABLE_MIRRORED | TABLE_NEW_PARAMS | TABLE_JOINED);
+	REFUSED(g.head.flags |= 256);
 	REFUSED(g.head.object_size++);
 	REFUSED(memset(g.head.container, 'a', sizeof(g.head.container)));
 	REFUSED(memset(g.head.colour, 'a', sizeof(g.head.colour)));

@@ -29,14 +29,24 @@ class Edited:
         self.edits = [(seconds, None if start is None else start + 2 / 25) for seconds, start in edits]
 
     def make(self, folder, path):
-        path.write_bytes(edited(make(folder, self.source, CLIPS).read_bytes(), self.edits))
+        path.write_bytes(edited(make(folder, self.source, ALL_CLIPS).read_bytes(), self.edits))
+
+
+class Joined:
+    """Files put one behind the other. lost: frames of the second part that no reader gives."""
+
+    def __init__(self, *parts, lost=0):
+        self.parts, self.lost = parts, lost
+
+    def make(self, folder, path):
+        path.write_bytes(b"".join(make(folder, p, ALL_CLIPS).read_bytes() for p in self.parts))
 
 
 def open_gop(pyramid):
     return f"keyint=12:open-gop=1:bframes=3:b-pyramid={pyramid}:scenecut=0"
 
 
-# name -> ffmpeg's arguments, where a name may be an input of a later one, or an Edited
+# name -> ffmpeg's arguments, where a name may be an input of a later one, or an Edited, a Joined
 CLIPS = {
     "moovlast.mp4": made(*X264),
     "moovfirst.mp4": from_clip("moovlast.mp4", "-movflags", "+faststart"),
@@ -99,6 +109,41 @@ CLIPS = {
     "av1.mkv": from_clip("av1.mp4"),
 }
 
+# What the second parts are made of: another rate, other pictures, other clocks.
+OTHER = ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=30:d=2,hue=h=90", "-f", "lavfi", "-i", "sine=550:d=2"]
+PARTS = {
+    "other.mp4": OTHER + X264,
+    "other.ts": from_clip("other.mp4"),
+    "other.mkv": from_clip("other.mp4"),
+    "other.webm": OTHER + VP9,
+    "other.dash.mp4": from_clip("other.mp4", "-movflags", "+dash"),
+    "other.mpg": OTHER + ["-c:v", "mpeg2video", "-g", "12", "-bf", "2", "-c:a", "mp2"],
+    "other.avi": OTHER + ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "12", "-bf", "2", "-c:a", "mp3"],
+    "other.mjpeg.avi": OTHER + ["-c:v", "mjpeg", "-c:a", "pcm_s16le"],
+    "later.ts": from_clip("moovlast.mp4", "-output_ts_offset", "3600"),
+    "wrapping.ts": from_clip("moovlast.mp4", "-output_ts_offset", "95442"),
+}
+JOINED = {
+    "joined.ts": Joined("h264.ts", "other.ts"),
+    "joined_same.ts": Joined("h264.ts", "h264.ts", "h264.ts"),
+    "joined_open.ts": Joined("open_gop.ts", "open_gop.ts"),
+    "joined_later.ts": Joined("h264.ts", "later.ts"),
+    "joined_earlier.ts": Joined("later.ts", "h264.ts"),
+    "joined_wrapping.ts": Joined("wrapping.ts", "h264.ts"),
+    "joined_mpeg2.ts": Joined("mpeg2.ts", "mpeg2.ts"),
+    "joined.mkv": Joined("h264.mkv", "other.mkv"),
+    "joined.webm": Joined("vp9.webm", "other.webm"),
+    "joined_vp8.webm": Joined("vp8.webm", "vp8.webm"),
+    "joined.mpg": Joined("mpeg2.mpg", "other.mpg"),
+    "joined.avi": Joined("h264.avi", "other.avi"),
+    "joined_mjpeg.avi": Joined("mjpeg.avi", "other.mjpeg.avi"),
+    # FFmpeg's reader takes the first GOP of what follows for something that isn't shown.
+    "joined_dash.mp4": Joined("dash.mp4", "other.dash.mp4", lost=12),
+    # Headers of the second part are packets in the middle of the stream.
+    "joined.ogv": Joined("theora.ogv", "theora.ogv"),
+}
+ALL_CLIPS = CLIPS | PARTS | JOINED
+
 # Frames that are never shown only come out of a second pass.
 TWO_PASSES = {"vp8_altref.webm"}
 
@@ -120,7 +165,7 @@ def make(folder, name, clips):
     path = folder / name
     if not path.exists():
         args = clips[name]
-        if isinstance(args, Edited):
+        if isinstance(args, (Edited, Joined)):
             args.make(folder, path)
             return path
         for a in args:
