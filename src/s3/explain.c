@@ -90,7 +90,11 @@ static void explain_unreachable(char *why, const struct verdict *v, const struct
 static void explain_region(char *why, const struct verdict *v, const struct explain *about,
                            const char *facts)
 {
-	if (v->region[0])
+	if (v->region[0] && strcmp(v->region, about->region) == 0)
+		why_set(why, v->err, "s3://%s: the store sends requests for region %s away and tells the same "
+		        "region%s: this isn't the bucket's endpoint; set endpoint_url", about->endpoint->bucket,
+		        about->region, facts);
+	else if (v->region[0])
 		why_set(why, v->err, "s3://%s: the bucket is in region %s, asked in %s%s; set region=%s",
 		        about->endpoint->bucket, v->region, about->region, facts, v->region);
 	else
@@ -150,6 +154,7 @@ void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain
 		break;
 	case CAUSE_UNREACHABLE:
 	case CAUSE_UNTRUSTED:
+	case CAUSE_DOWN:
 		explain_unreachable(why, v, about, subject, facts);
 		break;
 	case CAUSE_BROKEN:
@@ -159,6 +164,7 @@ void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain
 	case CAUSE_NO_RANGE:
 	case CAUSE_BAD_RANGE:
 	case CAUSE_NOT_S3:
+	case CAUSE_EXCESS:
 		why_set(why, v->err, "%s: %s%s", subject, nonsense(v), facts);
 		break;
 	case CAUSE_DEADLINE:

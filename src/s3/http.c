@@ -3,15 +3,18 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "s3/breaker.h"
 #include "s3/resolve.h"
 #include "s3/transfer.h"
 
 #define AHEAD_WAIT_MS 200u  /* after which a request ahead passes those on demand */
 #define CONNECTIONS_MAX 1024u
+#define PROBE_WAIT_MS 1000u /* for which a request waits to see whether the server is still down */
 #define WAIT_MAX_MS 60000u  /* sleep while nothing is timed; submissions wake us */
 
 TAILQ_HEAD(request_list, http_request);
@@ -34,6 +37,10 @@ struct http {
 	struct request_list queue[2];
 	struct request_list resolving;
 	struct request_list running;
+	struct breaker breaker;
+	uint64_t answered_ms;      /* when a request was last answered; 0: never yet */
+	enum http_result failure;  /* the last */
+	bool turn_away;            /* all who wait in line */
 	unsigned ahead;            /* transfers held by HTTP_AHEAD */
 };
 
@@ -56,10 +63,12 @@ const char *http_result_text(enum http_result result)
 		[HTTP_RESET] = "the connection broke",
 		[HTTP_STALL] = "the transfer stalled",
 		[HTTP_SHORT] = "the body was cut short",
+		[HTTP_EXCESS] = "the body was longer than promised",
 		[HTTP_TOO_LONG] = "the reply was longer than it may be",
 		[HTTP_REFUSED] = "the reply was not what was asked for",
 		[HTTP_GARBLED] = "the reply was not HTTP",
 		[HTTP_DEADLINE] = "the deadline passed",
+		[HTTP_DOWN] = "no answer",
 		[HTTP_NOMEM] = "out of memory",
 		[HTTP_CANCELED] = "canceled",
 	};
@@ -82,11 +91,38 @@ static struct request_list *list_of(struct http *h, const struct http_request *r
 	}
 }
 
+/* What the end of a request that was sent says of the server. A gateway that can't reach
+ * it is as good as no answer; one that limits our rate is alive. True: who waits in line
+ * needn't any more. */
+static bool learn(struct http *h, struct http_request *r, enum http_result result)
+{
+	const uint64_t now = clock_ms();
+	const int status = r->reply.status;
+
+	if (r->is_probe)
+		h->breaker.probing = false;
+	r->is_probe = false;
+	if (result == HTTP_CANCELED || result == HTTP_NOMEM || result == HTTP_CERT)
+		return false;
+	if (status > 0 && status != 502 && status != 504)
+		breaker_answered(&h->breaker);
+	else
+		breaker_failed(&h->breaker, r->asked_ms, now);
+	/* A reply that began and didn't end is nothing to wait for in line. */
+	if (!h->breaker.failing_ms && result != HTTP_STALL && result != HTTP_DEADLINE)
+		h->answered_ms = now;
+	else
+		h->failure = result;
+	return h->breaker.down;
+}
+
 /* Takes r out of wherever it is and hands it back. */
 static void finish(struct http *h, struct http_request *r, enum http_result result)
 {
 	struct request_list *list = list_of(h, r);
 
+	if (r->state == HTTP_RESOLVING || r->state == HTTP_RUNNING)
+		h->turn_away |= learn(h, r, result);
 	if (list)
 		TAILQ_REMOVE(list, r, link);
 	if (r->transfer) {
@@ -111,11 +147,22 @@ static void on_ended(void *arg, struct http_request *r, enum http_result result)
 
 /* ---- one request, step by step ---- */
 
+/* Until when r may wait in line. */
+static uint64_t patience(const struct http *h, const struct http_request *r)
+{
+	uint64_t from = h->answered_ms > r->queued_ms ? h->answered_ms : r->queued_ms;
+	uint64_t until = r->deadline_ms ? r->deadline_ms : from + h->timeout_ms;
+
+	if (h->breaker.down && until > r->queued_ms + PROBE_WAIT_MS)
+		until = r->queued_ms + PROBE_WAIT_MS;
+	return until;
+}
+
 /* Sets the moment at which something must be done about r. A transfer's timer
  * is moved only when it fires and finds that bytes came meanwhile. */
 static int arm(struct http *h, struct http_request *r)
 {
-	uint64_t at = r->deadline_ms;
+	uint64_t at = r->state == HTTP_QUEUED ? patience(h, r) : r->deadline_ms;
 	uint64_t progress = r->transfer ? transfer_progress_ms(r->transfer) : 0;
 	uint64_t stall = (progress ? progress : clock_ms()) + h->stall_ms;
 
@@ -129,11 +176,10 @@ static void enqueue(struct http *h, struct http_request *r)
 {
 	r->state = HTTP_QUEUED;
 	r->queued_ms = clock_ms();
-	if (r->deadline_ms == 0) {
+	if (r->deadline_ms == 0)
 		TAILQ_INSERT_TAIL(&h->queue[r->prio], r, link);
-		return;
-	}
-	TAILQ_INSERT_HEAD(&h->queue[r->prio], r, link);
+	else
+		TAILQ_INSERT_HEAD(&h->queue[r->prio], r, link);
 	if (arm(h, r) < 0)
 		finish(h, r, HTTP_NOMEM);
 }
@@ -187,6 +233,8 @@ static void serve(struct http *h, struct http_request *r)
 	TAILQ_INSERT_TAIL(&h->resolving, r, link);
 	r->state = HTTP_RESOLVING;
 	r->asked_ms = clock_ms();
+	r->is_probe = h->breaker.down;
+	h->breaker.probing |= r->is_probe;
 	if (r->deadline_ms == 0)
 		r->deadline_ms = r->asked_ms + h->timeout_ms;
 	if (r->prio == HTTP_AHEAD)
@@ -203,6 +251,34 @@ static void serve(struct http *h, struct http_request *r)
 		advance(h, r, r->asked_ms);
 }
 
+/* Ends the wait of r, which stands in line. */
+static void turn_away(struct http *h, struct http_request *r)
+{
+	const uint64_t since = h->breaker.failing_ms;
+
+	if (!h->breaker.down || (r->deadline_ms && clock_ms() >= r->deadline_ms)) {
+		finish(h, r, HTTP_DEADLINE);
+		return;
+	}
+	snprintf(r->reply.detail, sizeof(r->reply.detail), "for %llu s (%s); one request at a time still asks",
+	         (unsigned long long)(clock_ms() - since) / 1000, http_result_text(h->failure));
+	finish(h, r, HTTP_DOWN);
+}
+
+/* Whoever is in line when the server is found down, or still down, needn't wait. */
+static void turn_away_all(struct http *h)
+{
+	const bool asked = h->turn_away;
+
+	h->turn_away = false;
+	if (!asked || !h->breaker.down)
+		return;
+	for (int prio = 0; prio < 2; prio++) {
+		while (!TAILQ_EMPTY(&h->queue[prio]))
+			turn_away(h, TAILQ_FIRST(&h->queue[prio]));
+	}
+}
+
 static void fire(struct http *h, struct http_request *r)
 {
 	uint64_t now = clock_ms();
@@ -212,10 +288,18 @@ static void fire(struct http *h, struct http_request *r)
 		enqueue(h, r);
 		return;
 	}
+	if (r->state == HTTP_QUEUED) {
+		if (now >= patience(h, r))
+			turn_away(h, r);
+		else if (arm(h, r) < 0)
+			finish(h, r, HTTP_NOMEM);
+		return;
+	}
 	progress = r->state == HTTP_RUNNING ? transfer_progress_ms(r->transfer) : 0;
 	if (now >= r->deadline_ms)
 		finish(h, r, HTTP_DEADLINE);
-	else if (progress && now - progress >= h->stall_ms)
+	else if (progress && (now - progress >= h->stall_ms ||
+	                      transfer_is_slow(r->transfer, h->stall_ms, r->deadline_ms)))
 		finish(h, r, HTTP_STALL);
 	else if (arm(h, r) < 0)
 		finish(h, r, HTTP_NOMEM);
@@ -281,7 +365,8 @@ static void serve_queues(struct http *h)
 {
 	struct http_request *r;
 
-	while ((r = first_in_line(h)) && transfer_take(h->transfers, r))
+	while (breaker_lets_through(&h->breaker) && (r = first_in_line(h)) &&
+	       transfer_take(h->transfers, r))
 		serve(h, r);
 }
 
@@ -320,9 +405,11 @@ static void *http_main(void *arg)
 	while (take_inbox(h)) {
 		fire_due(h);
 		advance_resolving(h);
+		turn_away_all(h);
 		serve_queues(h);
 		transfers_run(h->transfers, on_ended, h);
 		/* What ended made room. */
+		turn_away_all(h);
 		serve_queues(h);
 		transfers_wait(h->transfers, wait_ms(h));
 	}
@@ -369,6 +456,7 @@ int http_new(const struct http_options *o, struct http **ret_http)
 		options.connections = CONNECTIONS_MAX;
 	h->timeout_ms = o->timeout_ms;
 	h->stall_ms = http_stall_ms(o->timeout_ms);
+	breaker_init(&h->breaker, o->timeout_ms);
 	/* A quarter of the connections, at least one of several, is for demand. */
 	h->ahead_max = options.connections - (options.connections + 2) / 4;
 	TAILQ_INIT(&h->inbox);

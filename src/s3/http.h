@@ -6,8 +6,12 @@
  * its body is received, and take the result. Requests that somebody waits for
  * go before those made ahead, which moreover never take all connections.
  *
- * A request's deadline runs from when it is first served, not while it queues,
- * and goes on through the attempts for which it is submitted again. Redirects
+ * A request's deadline runs from when it is first served and goes on through the
+ * attempts for which it is submitted again. To wait in line counts only while nobody is
+ * answered: once nothing has been for timeout_ms, all who wait have waited too long. A
+ * transfer so slow that it would miss its deadline counts as stalled. Once nothing but
+ * failures has come for timeout_ms the server counts as down (breaker.h): requests fail
+ * within a second, but for one at a time, whose success ends it. Redirects
  * are not followed, HTTP/1.1 is spoken, certificates are always verified. */
 #ifndef S3SAMPLEFS_S3_HTTP_H
 #define S3SAMPLEFS_S3_HTTP_H
@@ -36,12 +40,14 @@ enum http_result {
 	HTTP_TLS,        /* the handshake failed */
 	HTTP_CERT,       /* the server's certificate isn't to be trusted, or the CA bundle is bad */
 	HTTP_RESET,      /* the connection broke before the reply was whole */
-	HTTP_STALL,      /* nothing came for stall_ms */
+	HTTP_STALL,      /* nothing came for stall_ms, or so little that it would miss the deadline */
 	HTTP_SHORT,      /* the body ended before Content-Length */
 	HTTP_TOO_LONG,   /* body or headers longer than they may be; cut off */
+	HTTP_EXCESS,     /* a body for into is longer than into_cap; cut off, into_len is 0 */
 	HTTP_REFUSED,    /* accept said so; cut off */
 	HTTP_GARBLED,    /* not HTTP */
 	HTTP_DEADLINE,   /* the deadline passed */
+	HTTP_DOWN,       /* not sent: the server is down */
 	HTTP_NOMEM,
 	HTTP_CANCELED,   /* http_stop */
 };
@@ -109,6 +115,7 @@ struct http_request {
 	struct timer timer;
 	struct transfer *transfer;   /* held while resolving and running */
 	uint64_t queued_ms;          /* when it got in line */
+	bool is_probe;               /* whether the server is still down */
 	uint64_t asked_ms;           /* when it began to resolve */
 	enum { HTTP_IDLE, HTTP_DELAYED, HTTP_QUEUED, HTTP_RESOLVING, HTTP_RUNNING } state;
 };

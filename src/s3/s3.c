@@ -153,9 +153,46 @@ static int list_describe(struct op *op, struct op_request *ret)
 	return 0;
 }
 
+/* By name; of equal ones the object that was written last comes first. */
 static int compare_entries(const void *a, const void *b)
 {
-	return strcmp(((const struct s3_entry *)a)->name, ((const struct s3_entry *)b)->name);
+	const struct s3_entry *x = a;
+	const struct s3_entry *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : (x->object.mtime_ns < y->object.mtime_ns) - (x->object.mtime_ns > y->object.mtime_ns);
+}
+
+/* Whether keys and common prefixes, which come apart from each other, are each in order
+ * and each there once. */
+static bool is_in_order(const struct xml_list *x)
+{
+	const char *last[2] = { NULL, NULL };
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct xml_entry *e = &x->entries[i];
+
+		if (!e->name[0])
+			continue;
+		if (last[e->is_prefix] && strcmp(last[e->is_prefix], e->name) >= 0)
+			return false;
+		last[e->is_prefix] = e->name;
+	}
+	return true;
+}
+
+/* Sorted ones; lets each stand once. */
+static size_t drop_repeated(struct s3_entry *entries, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (kept > 0 && entries[kept - 1].is_prefix == entries[i].is_prefix &&
+		    strcmp(entries[kept - 1].name, entries[i].name) == 0)
+			continue;
+		entries[kept++] = entries[i];
+	}
+	return kept;
 }
 
 /* Entries relative to the client's prefix. What isn't below the prefix, the
@@ -185,7 +222,7 @@ static size_t fill_entries(const struct list *l, const struct xml_list *x, struc
 		n++;
 	}
 	qsort(entries, n, sizeof(*entries), compare_entries);
-	return n;
+	return drop_repeated(entries, n);
 }
 
 static enum cause list_complete(struct op *op)
@@ -211,6 +248,7 @@ static enum cause list_complete(struct op *op)
 	page.entries = entries;
 	page.n = fill_entries(l, &x, entries);
 	page.next = x.next;
+	page.partial = (l->token || x.next) && !is_in_order(&x);
 	l->done(l->arg, 0, NULL, &page);
 	free(entries);
 	xml_list_done(&x);

@@ -72,13 +72,15 @@ struct s3_entry {
 	struct s3_object object;
 };
 
-/* Valid during the call. Entries are sorted bytewise within the page; that the
+/* Valid during the call. Entries are sorted bytewise within the page, each there once; that the
  * pages follow each other in this order is the store's promise (AWS keeps it,
  * SeaweedFS sorts "a/b" before "a-x"). Objects without an ETag are left out. */
 struct s3_page {
 	const struct s3_entry *entries;
 	size_t n;
 	const char *next;               /* NULL: the last page */
+	bool partial;                   /* one of several, and not as sorted as it should be: what
+	                                 * isn't in it may well be in another */
 };
 
 typedef void s3_list_fn(void *arg, int err, const char *why, const struct s3_page *page);

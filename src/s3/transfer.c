@@ -13,6 +13,8 @@
 #include "base/text.h"
 
 #define HEADERS_SIZE_MAX (64u << 10)  /* bytes of all header lines of one reply */
+#define SLOW (64u << 10)         /* bytes/s below which a transfer that won't be in time is slow */
+#define SLOW_UNKNOWN (1u << 10)  /* bytes/s of one whose end isn't known */
 #define RECEIVE_BUFFER (128L << 10)   /* bytes curl reads at once */
 
 struct transfer {
@@ -26,6 +28,8 @@ struct transfer {
 	char host[HTTP_HOST_SIZE];
 	uint16_t port;
 	uint64_t progress_ms;
+	uint64_t body_bytes;           /* received */
+	uint64_t mark_ms, mark_bytes;  /* when its rate was last looked at, and what it had then */
 	bool headers_done;
 	size_t header_bytes;
 	enum http_body route;
@@ -151,10 +155,13 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	size_t len = size * n;
 
 	t->progress_ms = clock_ms();
+	t->body_bytes += len;
 	stats_add(t->all->stats, STAT_s3_bytes, (int64_t)len);
 	if (t->route == HTTP_BODY_INTO) {
 		if (len > r->into_cap - r->into_len) {
-			t->cut = HTTP_TOO_LONG;
+			/* Nor is what came before to be trusted. */
+			r->into_len = 0;
+			t->cut = HTTP_EXCESS;
 			return 0;
 		}
 		memcpy(r->into + r->into_len, data, len);
@@ -183,6 +190,15 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
 }
 
 /* ---- ending ---- */
+
+/* Whether it goes over a connection that another request has used. */
+static bool is_reused(const struct transfer *t)
+{
+	long connects = 1;
+
+	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return connects == 0;
+}
 
 static enum http_result translate(CURLcode code, const struct transfer *t)
 {
@@ -216,7 +232,8 @@ static enum http_result translate(CURLcode code, const struct transfer *t)
 	case CURLE_SEND_ERROR:
 		return HTTP_RESET;
 	default:
-		return HTTP_GARBLED;
+		/* Bytes that a reply before had too many. */
+		return is_reused(t) ? HTTP_RESET : HTTP_GARBLED;
 	}
 }
 
@@ -269,6 +286,7 @@ struct transfer *transfer_take(struct transfers *all, struct http_request *r)
 	all->free_list = t->next_free;
 	t->request = r;
 	t->progress_ms = 0;
+	t->body_bytes = t->mark_ms = t->mark_bytes = 0;
 	t->headers_done = false;
 	t->header_bytes = 0;
 	t->route = HTTP_BODY_TEXT;
@@ -361,6 +379,7 @@ int transfer_start(struct transfer *t, const char *addresses)
 	if (curl_multi_add_handle(t->all->multi, t->easy) != CURLM_OK)
 		return -ENOMEM;
 	t->running = true;
+	t->mark_ms = clock_ms();
 	stats_add(t->all->stats, t->request->counter, 1);
 	return 0;
 }
@@ -368,6 +387,24 @@ int transfer_start(struct transfer *t, const char *addresses)
 uint64_t transfer_progress_ms(const struct transfer *t)
 {
 	return t->progress_ms;
+}
+
+bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_ms)
+{
+	const uint64_t now = clock_ms();
+	const uint64_t ms = now - t->mark_ms;
+	const uint64_t got = t->body_bytes - t->mark_bytes;
+	const int64_t length = t->request->reply.content_length;
+	const uint64_t left = length >= 0 && (uint64_t)length > t->body_bytes ? (uint64_t)length - t->body_bytes : 0;
+
+	if (ms < window_ms || now >= deadline_ms)
+		return false;
+	t->mark_ms = now;
+	t->mark_bytes = t->body_bytes;
+	if (!t->headers_done || length < 0)
+		return got * 1000 < ms * SLOW_UNKNOWN;
+	/* Both numbers are small: a deadline is an hour at most. */
+	return got * 1000 < ms * SLOW && (double)got * (double)(deadline_ms - now) < (double)left * (double)ms;
 }
 
 /* ---- all of them ---- */

@@ -37,6 +37,10 @@ int transfer_start(struct transfer *t, const char *addresses);
  * 0 while it connects. */
 uint64_t transfer_progress_ms(const struct transfer *t);
 
+/* Whether, since this was last asked and at least window_ms long, so little came that the
+ * rest won't be there by the deadline. */
+bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_ms);
+
 /* Moves bytes; calls ended for each transfer that is over, whose request has
  * its results and still holds the transfer. */
 void transfers_run(struct transfers *all,

@@ -37,6 +37,8 @@ static const struct meaning meanings[] = {
 	[CAUSE_BAD_RANGE] = { -EPROTO, false, CORRECT_NOTHING },
 	[CAUSE_NOT_S3] = { -EPROTO, false, CORRECT_NOTHING },
 	[CAUSE_DEADLINE] = { -ETIMEDOUT, false, CORRECT_NOTHING },
+	[CAUSE_EXCESS] = { -EPROTO, true, CORRECT_NOTHING },
+	[CAUSE_DOWN] = { -EIO, false, CORRECT_NOTHING },
 	[CAUSE_NOMEM] = { -ENOMEM, false, CORRECT_NOTHING },
 	[CAUSE_CANCELED] = { -ECANCELED, false, CORRECT_NOTHING },
 };
@@ -139,6 +141,10 @@ static enum cause cause_of_failure(const struct verdict_input *in)
 	case HTTP_TOO_LONG:
 	case HTTP_GARBLED:
 		return CAUSE_NOT_S3;
+	case HTTP_EXCESS:
+		return CAUSE_EXCESS;
+	case HTTP_DOWN:
+		return CAUSE_DOWN;
 	case HTTP_DEADLINE:
 		return CAUSE_DEADLINE;
 	case HTTP_CANCELED:

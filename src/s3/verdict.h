@@ -33,8 +33,10 @@ enum cause {
 	CAUSE_NO_ETAG,       /* the reply doesn't say its version */
 	CAUSE_NO_RANGE,      /* the whole object instead of the range */
 	CAUSE_BAD_RANGE,     /* another range than asked for */
+	CAUSE_EXCESS,        /* more bytes than the reply promised */
 	CAUSE_NOT_S3,        /* not HTTP, not XML, or longer than it may be */
 	CAUSE_DEADLINE,
+	CAUSE_DOWN,          /* not asked: nothing has been answered for long */
 	CAUSE_NOMEM,
 	CAUSE_CANCELED,
 };

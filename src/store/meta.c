@@ -8,11 +8,11 @@
 
 #include "base/stats.h"
 #include "base/text.h"
+#include "store/list_guard.h"
 #include "store/meta_pages.h"
 #include "store/meta_table.h"
 
 #define PAGES_SHARE 4      /* one part in so many of the memory is for what listings have shown */
-#define EMPTY_PAGES_MAX 64 /* pages without a key that a store may send before the one with a key */
 
 struct meta {
 	struct store *store;
@@ -42,7 +42,7 @@ struct meta_flight {
 	struct meta *m;
 	enum meta_kind kind;
 	struct meta_date date;
-	unsigned pages;          /* asked for, of a directory */
+	struct list_guard guard; /* of a directory's pages */
 	struct waiter *waiters;  /* under m->lock */
 	char key[];
 };
@@ -276,12 +276,12 @@ static void dir_page_done(void *arg, int err, const char *why, const struct stor
 	if (!err && page->n == 0 && page->next) {
 		struct store_list l = { .prefix = f->key, .token = page->next, .max_keys = 1 };
 
-		if (f->pages++ < EMPTY_PAGES_MAX) {
+		a.err = list_guard_check(&f->guard, page, &a.why);
+		if (!a.err) {
+			list_guard_pass(&f->guard, page);  /* no key: nothing that could fail */
 			store_list(f->m->store, &l, dir_page_done, f);
 			return;
 		}
-		a.err = -EPROTO;
-		a.why = "the store sends empty pages without end";
 	} else if (!err) {
 		/* What memory can't hold of the page is asked for again. */
 		learn_page(f->m, page, f->date, NULL);

@@ -97,6 +97,16 @@ static void page_free(struct meta_pages *p, struct meta_page *page)
 		group_free(p, g);
 }
 
+static void forget_group(struct meta_pages *p, struct meta_group *g)
+{
+	struct meta_page *page, *next;
+
+	for (page = g->pages; page; page = next) {
+		next = page->younger;
+		page_free(p, page);  /* the last one takes the group along */
+	}
+}
+
 void meta_pages_done(struct meta_pages *p)
 {
 	while (p->lru)
@@ -219,12 +229,21 @@ void meta_pages_add(struct meta_pages *p, const struct store_list *l, const stru
 	struct meta_page *new, *old, *next;
 	size_t room;
 
+	/* One that isn't sorted belies those of its listing that seemed to be. */
+	if (page->partial && page->n > 0 && after)
+		forget_group(p, find_group(p, kind, l->prefix, len));
 	if (page->partial || (page->n == 0 && (page->next || (l->token && !after))) ||
 	    (!is_whole && !in_order(page)))
 		return;
-	/* Not where the page before would begin. */
-	if (after && page->n > 0 && strcmp(after, page->entries[0].name) >= 0)
+	/* Not where the page before would begin. Where this one begins before that one ended,
+	 * nobody sorts: what is missing in any of them may be in another. */
+	if (after && page->n > 0 && strcmp(after, page->entries[0].name) >= 0) {
+		if (strcmp(after, page->entries[0].name) > 0) {
+			forget_group(p, find_group(p, kind, l->prefix, len));
+			return;
+		}
 		after = NULL;
+	}
 	new = page_new(page, !l->token, after);
 	if (!new)
 		return;

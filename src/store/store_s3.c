@@ -91,7 +91,8 @@ static void on_list(void *arg, int err, const char *why, const struct s3_page *p
 
 		entries[i] = (struct store_entry){ e->name, e->is_prefix, to_meta(&e->object) };
 	}
-	out = (struct store_page){ .entries = entries, .n = page->n, .next = page->next };
+	out = (struct store_page){ .entries = entries, .n = page->n, .next = page->next,
+	                             .partial = page->partial };
 	call.done(call.arg, 0, NULL, &out);
 	free(entries);
 }

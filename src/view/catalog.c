@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "base/workq.h"
 #include "store/meta.h"
+#include "store/list_guard.h"
 #include "view/catalog_list.h"
 #include "view/view_priv.h"
 
@@ -46,6 +47,7 @@ struct snapshot {
 	struct catalog_data data;
 	uint64_t made_ms;
 	struct catalog_list list;      /* until it is finished */
+	struct list_guard guard;       /* and its pages' */
 	size_t list_bytes, data_bytes; /* counted in used */
 };
 
@@ -101,6 +103,7 @@ static void uncount(struct snapshot *s)
 static void list_done(struct snapshot *s)
 {
 	catalog_list_done(&s->list);
+	list_guard_done(&s->guard);
 	give_back(s->owner, s->list_bytes);
 	s->list_bytes = 0;
 }
@@ -314,7 +317,10 @@ static void fail(struct catalog *c, int err)
 static int write_files(struct catalog *c, struct snapshot *s)
 {
 	size_t size, labels = 0, left_out;
-	int err = catalog_list_labels(&s->list, c->view, &s->data, &left_out);
+	int err;
+
+	catalog_list_sort(&s->list);
+	err = catalog_list_labels(&s->list, c->view, &s->data, &left_out);
 
 	if (!err)
 		stats_add(c->view->env.stats, STAT_names_left_out, (int64_t)left_out);
@@ -380,9 +386,11 @@ static int add_page(struct catalog *c, const struct store_page *page)
 	for (size_t i = 0; i < page->n; i++)
 		bytes += catalog_item_bytes(page->entries[i].name, &page->entries[i].meta);
 	err = take(c, bytes, &s->list_bytes);
-	for (size_t i = 0; i < page->n && !err; i++)
-		err = catalog_list_add(&s->list, page->entries[i].name, &page->entries[i].meta);
-	return err;
+	for (size_t i = 0; i < page->n && !err; i++) {
+		if (!list_guard_repeats(&s->guard, page->entries[i].name))
+			err = catalog_list_add(&s->list, page->entries[i].name, &page->entries[i].meta);
+	}
+	return err ? err : list_guard_pass(&s->guard, page);
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
@@ -391,6 +399,8 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	char *token;
 
 	(void)objects;
+	if (!err)
+		err = list_guard_check(&c->making->guard, page, &why);
 	if (err) {
 		finish(c, err, why);
 		return;

@@ -41,6 +41,31 @@ int catalog_list_add(struct catalog_list *l, const char *key, const struct objec
 	return it->key && it->etag ? 0 : -ENOMEM;
 }
 
+static int compare_items(const void *a, const void *b)
+{
+	return strcmp(((const struct catalog_item *)a)->key, ((const struct catalog_item *)b)->key);
+}
+
+void catalog_list_sort(struct catalog_list *l)
+{
+	size_t kept = l->n > 0, i = 1;
+
+	while (i < l->n && strcmp(l->items[i - 1].key, l->items[i].key) < 0)
+		i++;
+	if (i >= l->n)
+		return;
+	qsort(l->items, l->n, sizeof(*l->items), compare_items);
+	for (i = 1; i < l->n; i++) {
+		if (strcmp(l->items[kept - 1].key, l->items[i].key) == 0) {
+			free(l->items[i].key);
+			free(l->items[i].etag);
+		} else {
+			l->items[kept++] = l->items[i];
+		}
+	}
+	l->n = kept;
+}
+
 void catalog_list_done(struct catalog_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {

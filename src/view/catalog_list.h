@@ -26,6 +26,9 @@ struct catalog_list {
 size_t catalog_item_bytes(const char *key, const struct object_meta *meta);
 
 int catalog_list_add(struct catalog_list *l, const char *key, const struct object_meta *meta);  /* 0, -ENOMEM */
+/* What a store that doesn't sort has sent: puts it in bytewise order, each key once. */
+void catalog_list_sort(struct catalog_list *l);
+
 void catalog_list_done(struct catalog_list *l);
 
 /* Sorts out the labels of v's samples into *ret (labels, n_labels). Samples that no directory can

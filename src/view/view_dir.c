@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/stats.h"
+#include "store/list_guard.h"
 #include "store/meta.h"
 #include "view/name.h"
 #include "view/view_priv.h"
@@ -31,6 +32,7 @@ struct view_dir {
 	struct entries held;         /* objects whose keys begin all that came since */
 	char *name;                  /* of the entry handed out last */
 	char *token;                 /* next page */
+	struct list_guard guard;
 	bool listed;                 /* no more pages */
 	int err;                     /* while a page is taken in */
 	view_done_fn *done;
@@ -118,6 +120,7 @@ void view_dir_close(struct view_dir *d)
 	node_unref(d->dir);
 	free(d->name);
 	free(d->token);
+	list_guard_done(&d->guard);
 	free(d);
 }
 
@@ -222,6 +225,8 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	/* What was there to be read isn't any more. ENOENT is what readdir(3) takes for the end. */
 	if (err == -ENOENT)
 		err = -ESTALE;
+	if (!err)
+		err = list_guard_check(&d->guard, page, &why);
 	if (err) {
 		d->done(d->arg, err, why);
 		return;
@@ -230,6 +235,8 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	d->at = 0;
 	d->err = 0;
 	for (size_t i = 0; i < page->n && !d->err; i++) {
+		if (list_guard_repeats(&d->guard, page->entries[i].name))
+			continue;
 		release_held(d, page->entries[i].name);
 		if (page->entries[i].is_prefix)
 			take_prefix(d, page->entries[i].name, skip);
@@ -241,11 +248,15 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	next = page->next && !d->err ? strdup(page->next) : NULL;
 	if (page->next && !next)
 		d->err = -ENOMEM;
+	if (!d->err)
+		d->err = list_guard_pass(&d->guard, page);
 	/* After a failure the same page is asked for again. */
 	if (!d->err) {
 		free(d->token);
 		d->token = next;
 		d->listed = !page->next;
+	} else {
+		free(next);
 	}
 	d->done(d->arg, d->err, d->err ? "not enough memory" : NULL);
 }

@@ -255,6 +255,7 @@ static void on_list(void *arg, int err, const char *why, const struct s3_page *p
 
 	for (size_t i = 0; !err && i < page->n; i++)
 		len += (size_t)snprintf(o.names + len, sizeof(o.names) - len, "%s|", page->entries[i].name);
+	o.partial = !err && page->partial;
 	if (!err && page->next)
 		snprintf(o.names + len, sizeof(o.names) - len, ">%s", page->next);
 	finish(arg, &o);

@@ -61,6 +61,7 @@ struct outcome {
 	struct s3_object object;  /* of a head */
 	size_t len;               /* of a get */
 	bool intact;              /* and its bytes are those of the object */
+	bool partial;             /* of a list */
 	char names[2048];         /* of a list: "a|b/|", next token after '>' */
 };
 

@@ -1,6 +1,7 @@
 /* The way of bytes: what happens to transfers that break, stall, lie or wait,
  * and to connections. Through s3.h, against a server that misbehaves. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -225,12 +226,120 @@ static void only_the_version_asked_for_is_taken(void **state)
 	assert_reply("HTTP/1.1 416 Range\r\nContent-Length: 0\r\n\r\n", -ESTALE, "replaced");
 }
 
+#define EXCESS \
+	"HTTP/1.1 206 P\r\nETag: " ETAG "\r\nContent-Range: bytes 10-12/100000\r\n" \
+	"Transfer-Encoding: chunked\r\n\r\n"
+
 static void more_bytes_than_asked_for_are_cut_off(void **state)
 {
+	char script[] = EXCESS "4\r\nabcd\r\n0\r\n\r\n";
+	struct outcome o;
+	struct world w;
+
 	(void)state;
-	assert_reply("HTTP/1.1 206 P\r\nETag: " ETAG "\r\nContent-Range: bytes 10-12/100000\r\n"
-	             "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n",
-	             -EPROTO, "longer");
+	world_open(&w, send_script, script, NULL);
+	world_get(&w, "key", 10, 3, &o);
+	assert_outcome(&o, -EPROTO, "longer");
+	assert_int_equal(fake_requests(w.server), 4);
+	world_close(&w);
+}
+
+/* Too many at once, and all that was asked for before the one too many. */
+static bool exceed_twice(struct fake_request *q, void *arg)
+{
+	(void)arg;
+	if (q->number == 1)
+		return fake_send(q, EXCESS "4\r\nabcd\r\n0\r\n\r\n");
+	if (q->number == 2)
+		return fake_send(q, EXCESS "3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n");
+	return world_serve(q);
+}
+
+static void a_body_longer_than_promised_is_asked_for_again(void **state)
+{
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, exceed_twice, NULL, NULL);
+	world_get(&w, "key", 10, 3, &o);
+	assert_whole(&o, 3);
+	assert_int_equal(fake_requests(w.server), 3);
+	world_close(&w);
+}
+
+/* More than Content-Length, which is taken for the begin of the reply to come. */
+static bool leave_something(struct fake_request *q, void *arg)
+{
+	uint64_t first;
+	uint64_t last;
+
+	(void)arg;
+	if (!world_range(q, &first, &last))
+		return false;
+	world_send_head(q, first, last);
+	return world_send_bytes(q, first, (size_t)(last - first + 1) + (q->connection == 1 ? 5 : 0));
+}
+
+static void what_a_reply_left_over_spoils_no_other(void **state)
+{
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, leave_something, NULL, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		world_get(&w, "key", 10 + i, 3, &o);
+		assert_whole(&o, 3);
+	}
+	world_close(&w);
+}
+
+/* A byte now and then, on the first connections, for as long as they are listened to. */
+struct trickle {
+	unsigned connections;
+	bool in_headers;
+};
+
+static bool trickle(struct fake_request *q, void *arg)
+{
+	const struct trickle *t = arg;
+	struct pollfd hangup = { .fd = q->fd, .events = POLLRDHUP };
+	uint64_t first;
+	uint64_t last;
+
+	if (!world_range(q, &first, &last))
+		return false;
+	if (q->connection > t->connections)
+		return world_serve(q);
+	if (t->in_headers)
+		fake_send(q, "HTTP/1.1 206 P\r\nX-Filler: ");
+	else
+		world_send_head(q, first, last);
+	while (poll(&hangup, 1, 20) == 0) {
+		if (t->in_headers ? !fake_send(q, "a") : !world_send_bytes(q, first++, 1))
+			break;
+	}
+	return false;
+}
+
+static void a_trickle_is_a_stall(void **state)
+{
+	const struct world_options quick = { .timeout_ms = 4000 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct trickle t = { .connections = 1, .in_headers = i };
+		struct outcome o;
+		struct world w;
+
+		world_open(&w, trickle, &t, &quick);
+		world_get(&w, "key", 0, 50000, &o);
+		assert_whole(&o, 50000);
+		assert_int_equal(fake_connections(w.server), 2);
+		assert_int_equal(fake_requests(w.server), 2);
+		world_close(&w);
+	}
 }
 
 static bool change_version(struct fake_request *q, void *arg)
@@ -395,6 +504,9 @@ int main(void)
 		cmocka_unit_test(only_the_range_asked_for_is_taken),
 		cmocka_unit_test(only_the_version_asked_for_is_taken),
 		cmocka_unit_test(more_bytes_than_asked_for_are_cut_off),
+		cmocka_unit_test(a_body_longer_than_promised_is_asked_for_again),
+		cmocka_unit_test(what_a_reply_left_over_spoils_no_other),
+		cmocka_unit_test(a_trickle_is_a_stall),
 		cmocka_unit_test(a_resumed_body_is_never_a_mix),
 		cmocka_unit_test(endless_headers_are_cut_off),
 		cmocka_unit_test(what_isnt_http_is_refused),

@@ -1,6 +1,7 @@
 /* Queues and connections: how many at once, who first, until when, and the end.
  * Through s3.h, against a server that holds its answers back. */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,6 +176,108 @@ static void the_deadline_runs_from_when_a_request_is_served(void **state)
 	pending_done(&p);
 }
 
+/* The first connections are held; what comes over later ones is served. */
+static bool hold_first(struct fake_request *q, void *arg)
+{
+	if (q->connection <= *(unsigned *)arg)
+		fake_hold(q);
+	return world_serve(q);
+}
+
+static void who_waits_in_line_at_a_dead_store_waits_no_longer_than_others(void **state)
+{
+	const struct world_options two = { .connections = 2, .timeout_ms = 1000, .attempts = 1 };
+	unsigned held = UINT_MAX;
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_first, &held, &two);
+	for (unsigned i = 0; i < 200; i++)
+		pending_get(&p, &w, i, 1, i % 2);
+	pending_wait(&p, 200);
+	assert_int_equal(p.failed, 200);
+	/* One after the other they would have been a hundred rounds. */
+	assert_true(fake_requests(w.server) <= 4);
+	world_close(&w);
+	pending_done(&p);
+}
+
+static void while_the_store_is_down_one_at_a_time_asks(void **state)
+{
+	const struct world_options four = { .connections = 4, .timeout_ms = 2000, .attempts = 2 };
+	unsigned held = 4;
+	struct outcome o;
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_first, &held, &four);
+	/* Both attempts stall, which takes as long as timeout. */
+	world_get(&w, "key", 0, 1, &o);
+	assert_int_not_equal(o.err, 0);
+	assert_int_equal(fake_requests(w.server), 2);
+	/* One probe, and the others are turned away. */
+	for (unsigned i = 0; i < 20; i++)
+		pending_get(&p, &w, i, 1, false);
+	pending_wait(&p, 20);
+	assert_int_equal(p.failed, 20);
+	/* Its two attempts. */
+	assert_int_equal(fake_requests(w.server), 4);
+	world_close(&w);
+	pending_done(&p);
+}
+
+static void a_store_that_is_back_is_asked_by_all_again(void **state)
+{
+	const struct world_options four = { .connections = 4, .timeout_ms = 1000, .attempts = 1 };
+	unsigned held = 2;
+	struct outcome o;
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_first, &held, &four);
+	world_get(&w, "key", 0, 1, &o);
+	assert_int_not_equal(o.err, 0);
+	/* Down. This is the probe; who comes while it is out may get a short answer. */
+	world_get(&w, "key", 0, 1, &o);
+	assert_int_not_equal(o.err, 0);
+	for (unsigned i = 0; i < 20; i++)
+		pending_get(&p, &w, i, 1, i % 2);
+	pending_wait(&p, 20);
+	assert_int_equal(p.failed, 0);
+	assert_int_equal(fake_requests(w.server), 22);
+	world_close(&w);
+	pending_done(&p);
+}
+
+static void a_store_that_is_down_is_told(void **state)
+{
+	const struct world_options two = { .connections = 2, .timeout_ms = 1000, .attempts = 1 };
+	unsigned held = UINT_MAX;
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, hold_first, &held, &two);
+	pending_get(&p, &w, 0, 1, false);
+	pending_wait(&p, 1);
+	pending_get(&p, &w, 0, 1, false);
+	fake_wait_held(w.server, 2);
+	pending_get(&p, &w, 0, 1, false);
+	pending_wait(&p, 3);
+	/* The probe's own end or that of the one behind it, whichever was last. */
+	if (p.last.err != -ETIMEDOUT)
+		assert_outcome(&p.last, -EIO, "no answer: for ");
+	world_close(&w);
+	pending_done(&p);
+}
+
 static void a_name_is_looked_up(void **state)
 {
 	const struct world_options named = { .host = "localhost" };
@@ -299,6 +402,10 @@ int main(void)
 		cmocka_unit_test(reading_ahead_leaves_connections_for_demand),
 		cmocka_unit_test(demand_goes_before_ahead_each_in_order),
 		cmocka_unit_test(the_deadline_runs_from_when_a_request_is_served),
+		cmocka_unit_test(who_waits_in_line_at_a_dead_store_waits_no_longer_than_others),
+		cmocka_unit_test(while_the_store_is_down_one_at_a_time_asks),
+		cmocka_unit_test(a_store_that_is_back_is_asked_by_all_again),
+		cmocka_unit_test(a_store_that_is_down_is_told),
 		cmocka_unit_test(a_name_is_looked_up),
 		cmocka_unit_test(a_refused_connection_is_told),
 		cmocka_unit_test(a_name_that_isnt_there_is_told),

@@ -152,6 +152,22 @@ static void an_endless_row_of_names_is_asked_of_the_store(void **state)
 	assert_string_equal(known_siblings("b."), "");
 }
 
+static void pages_out_of_order_teach_no_absence(void **state)
+{
+	(void)state;
+	list_page("a/", NULL, true, (const char *const[]){ "a/b", "a/m" }, 2, "next");
+	assert_int_equal(known_dir("a/c/"), -ENOENT);
+	/* It comes after all, with the page behind. */
+	list_page("a/", "next", true, (const char *const[]){ "a/c/", "a/z" }, 2, NULL);
+	assert_int_equal(known_dir("a/d/"), -EAGAIN);
+	assert_int_equal(known_dir("a/c/"), 0);
+	/* The last of one page may be the first of the next. */
+	list_page("b/", NULL, true, (const char *const[]){ "b/b", "b/m/" }, 2, "more");
+	list_page("b/", "more", true, (const char *const[]){ "b/m/", "b/z" }, 2, NULL);
+	assert_int_equal(known_dir("b/d/"), -ENOENT);
+	assert_int_equal(known_dir("b/n/"), -ENOENT);
+}
+
 static void a_page_out_of_order_or_partial_teaches_no_absence(void **state)
 {
 	struct store_entry entry = { .name = "c/1", .meta = v1 };
@@ -251,6 +267,7 @@ int main(void)
 		TEST(siblings_are_known_from_any_listing_that_shows_them),
 		TEST(the_listing_asked_for_last_counts),
 		TEST(an_endless_row_of_names_is_asked_of_the_store),
+		TEST(pages_out_of_order_teach_no_absence),
 		TEST(a_page_out_of_order_or_partial_teaches_no_absence),
 		TEST(a_listing_ends_with_its_ttl),
 		TEST(what_listings_showed_is_bounded),

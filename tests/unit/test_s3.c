@@ -250,6 +250,8 @@ static void regions_that_lead_nowhere_end(void **state)
 		world_open(&w, play, &scripts[i], NULL);
 		world_get(&w, "key", 0, 10, &o);
 		assert_outcome(&o, -EIO, "region");
+		if (i == 1)
+			assert_outcome(&o, -EIO, "this isn't the bucket's endpoint; set endpoint_url");
 		assert_int_equal(fake_requests(w.server), requests[i]);
 		world_close(&w);
 	}
@@ -425,6 +427,37 @@ static void a_page_is_sorted_and_relative_to_the_prefix(void **state)
 	world_close(&w);
 }
 
+static void a_name_stands_once_in_a_page(void **state)
+{
+	struct script s = { .answers = {
+		LIST(OBJECT("a") "<Contents><Key>b</Key><Size>1</Size><ETag>old</ETag>"
+		     "<LastModified>2020-01-01T00:00:00Z</LastModified></Contents>"
+		     "<Contents><Key>b</Key><Size>2</Size><ETag>new</ETag>"
+		     "<LastModified>2021-01-01T00:00:00Z</LastModified></Contents>"
+		     PREFIX("c/") PREFIX("c/")),
+		LIST(OBJECT("b") OBJECT("a") "<IsTruncated>true</IsTruncated>"
+		     "<NextContinuationToken>t</NextContinuationToken>"),
+		LIST(OBJECT("b") OBJECT("c") PREFIX("a/") "<IsTruncated>true</IsTruncated>"
+		     "<NextContinuationToken>t</NextContinuationToken>"),
+	} };
+	const struct s3_listing all = { .prefix = "", .delimiter = true };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, play, &s, NULL);
+	world_list(&w, &all, &o);
+	assert_string_equal(o.names, "a|b|c/|");
+	assert_false(o.partial);  /* all there is, in whatever order */
+	world_list(&w, &all, &o);
+	assert_string_equal(o.names, "a|b|>t");
+	assert_true(o.partial);
+	world_list(&w, &all, &o);
+	assert_string_equal(o.names, "a/|b|c|>t");
+	assert_false(o.partial);
+	world_close(&w);
+}
+
 static void pages_follow_their_token(void **state)
 {
 	struct script s = { .answers = {
@@ -597,6 +630,7 @@ int main(void)
 		cmocka_unit_test(a_head_with_an_expired_token_is_too),
 		cmocka_unit_test(an_expired_token_without_a_newer_one_is_told),
 		cmocka_unit_test(a_page_is_sorted_and_relative_to_the_prefix),
+		cmocka_unit_test(a_name_stands_once_in_a_page),
 		cmocka_unit_test(pages_follow_their_token),
 		cmocka_unit_test(what_isnt_a_listing_is_refused),
 		cmocka_unit_test(keys_arrive_as_they_are),
