@@ -1,9 +1,11 @@
 /* mfcc_tool - the worker's audio half as a command, for test_mfcc.py.
  *
  *   mfcc_tool mfcc FILE OUT [key=value ...]      job_mfcc
- *   mfcc_tool mono FILE OUT [key=value ...]      mono_decode
+ *   mfcc_tool mono FILE OUT [key=value ...]      mono_open, mono_read to the end
  *   mfcc_tool pcm FILE OUT                       audio_open, audio_read to the end
  *   mfcc_tool compute IN OUT [key=value ...]     mfcc_compute of raw float32
+ *   mfcc_tool pieces IN OUT CHUNK KEEP ROOM [key=value ...]  the same, CHUNK samples
+ *       a push, KEEP bytes of log mels kept, room for ROOM columns
  *   mfcc_tool resample IN OUT FROM TO CHUNK      resampler, CHUNK samples a push
  *   mfcc_tool time IN OUT REPEAT [key=value ...] compute, printing ms of the fastest run
  *
@@ -164,19 +166,28 @@ static int do_mfcc(struct serve *s, const char *path, const char *out, const str
 static int do_mono(struct serve *s, const char *path, const char *out, const struct options *o)
 {
 	char why[PROTO_WHY_MAX] = "";
-	float *samples;
+	const float *samples;
+	struct mono *m = NULL;
+	struct buf all;
 	size_t n;
 	int err;
 
-	err = mono_decode(serve_input(s), extension_of(path), &o->spec, &samples, &n, why);
+	buf_init(&all, SIZE_MAX);
+	err = mono_open(serve_input(s), extension_of(path), &o->spec, &m, why);
+	while (!err && !(err = mono_read(m, &samples, &n, why)) && n)
+		buf_add(&all, samples, n * sizeof(*samples));
+	if (!err)
+		err = buf_error(&all);
+	if (!err)
+		err = write_file(out, all.data, all.len);
+	mono_close(m);
 	if (err)
-		return failed(err, why);
-	err = write_file(out, samples, n * sizeof(*samples));
-	free(samples);
-	if (err)
-		return failed(err, "writing");
-	printf("ok samples=%zu read=%" PRIu64 "\n", n, serve_bytes(s));
-	return 0;
+		failed(err, why);
+	else
+		printf("ok samples=%zu read=%" PRIu64 "\n", all.len / sizeof(*samples),
+		       serve_bytes(s));
+	buf_done(&all);
+	return err ? 1 : 0;
 }
 
 static int do_pcm(struct serve *s, const char *path, const char *out, const struct options *o)
@@ -263,6 +274,47 @@ static int do_compute(const char *path, const char *out, const struct options *o
 	return 0;
 }
 
+/* Prints how often the samples were given. */
+static int do_pieces(const char *path, const char *out, char *const *arg, const struct options *o)
+{
+	size_t chunk = strtoul(arg[0], NULL, 10), keep = strtoul(arg[1], NULL, 10);
+	size_t room = strtoul(arg[2], NULL, 10), n;
+	float *result = calloc(room, o->spec.n_mfcc * sizeof(*result));
+	char why[PROTO_WHY_MAX] = "";
+	struct mfcc *m = NULL;
+	uint64_t columns = 0;
+	int passes = 0, err;
+	struct buf in;
+
+	buf_init(&in, SIZE_MAX);
+	err = read_floats(path, &in);
+	n = in.len / sizeof(float);
+	if (!err && (!result || chunk == 0))
+		err = -ENOMEM;
+	if (!err)
+		err = mfcc_new(&o->spec, result, room, keep, &m, why);
+	if (!err) {
+		do {
+			passes++;
+			err = 0;
+			for (size_t i = 0; !err && i < n; i += chunk)
+				err = mfcc_push(m, (const float *)(void *)in.data + i,
+				                n - i < chunk ? n - i : chunk, why);
+			if (err >= 0)
+				err = mfcc_finish(m, &columns, why);
+		} while (err == 1);
+	}
+	if (!err)
+		err = write_file(out, result, columns * o->spec.n_mfcc * sizeof(*result));
+	mfcc_free(m);
+	free(result);
+	buf_done(&in);
+	if (err)
+		return failed(err, why);
+	printf("ok columns=%" PRIu64 " passes=%d\n", columns, passes);
+	return 0;
+}
+
 static int do_resample(const char *path, const char *out, const char *const *arg)
 {
 	size_t n, chunk = strtoul(arg[2], NULL, 10);
@@ -299,10 +351,11 @@ static int run(int argc, char **argv)
 	struct options o = defaults();
 	const char *command = argc > 3 ? argv[1] : "";
 	bool timed = strcmp(command, "time") == 0 && argc > 4;
+	bool pieces = strcmp(command, "pieces") == 0 && argc > 6;
 
 	if (strcmp(command, "resample") == 0 && argc == 7 && strtoul(argv[6], NULL, 10) > 0)
 		return do_resample(argv[2], argv[3], (const char *const *)argv + 4);
-	for (int i = timed ? 5 : 4; i < argc; i++) {
+	for (int i = timed ? 5 : pieces ? 7 : 4; i < argc; i++) {
 		if (!set_option(&o, argv[i])) {
 			fprintf(stderr, "mfcc_tool: what is %s?\n", argv[i]);
 			return 2;
@@ -310,6 +363,8 @@ static int run(int argc, char **argv)
 	}
 	if (timed)
 		return do_compute(argv[2], argv[3], &o, atoi(argv[4]));
+	if (pieces)
+		return do_pieces(argv[2], argv[3], argv + 4, &o);
 	if (strcmp(command, "compute") == 0)
 		return do_compute(argv[2], argv[3], &o, 0);
 	if (strcmp(command, "mfcc") == 0)
