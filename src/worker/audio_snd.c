@@ -167,7 +167,9 @@ int audio_snd_open(struct input *in, struct audio **ret, char *why)
 	a->base.ops = &snd_ops;
 	a->base.in = in;
 	a->file = sf_open_virtual(&io, SFM_READ, &info, a);
-	if (!a->file || !is_exact(info.format))
+	/* Without a length, as a recorder leaves it that was killed, FFmpeg reads what
+	 * there is. */
+	if (!a->file || !is_exact(info.format) || info.frames <= 0)
 		goto fail;
 	a->frames = info.frames;
 	a->base.rate = info.samplerate > 0 ? (uint32_t)info.samplerate : 0;

@@ -462,6 +462,35 @@ def test_an_uncompressed_file_cut_short_gives_its_first_samples(pcm, media, tmp_
     assert ours.tobytes() == theirs[:len(ours)].tobytes()
 
 
+# (ending, where the size of its samples stands, sizes): as recorders leave them that were
+# killed, or that wrote to a pipe
+UNFINISHED = [
+    ("wav", b"data", "<I", [0, 0xffffffff, 0x7fffffff, 3 * SAMPLES * 4]),
+    ("wavex", b"data", "<I", [0, 0xffffffff, 0x7ffffff0]),
+    ("caf", b"data", ">Q", [4, 2 ** 64 - 1]),
+    ("au", b".snd\0\0\0\x18", ">I", [0, 0xffffffff, 0x7fffffff]),
+]
+
+
+@pytest.mark.parametrize("riff", [None, 0, 8, 0xffffffff])
+@pytest.mark.parametrize("ending, mark, packed, size", [
+    (ending, mark, packed, size) for ending, mark, packed, sizes in UNFINISHED for size in sizes])
+def test_samples_without_a_length_are_read_as_ffmpeg_does(pcm, media, tmp_path, ending, mark,
+                                                          packed, size, riff):
+    y, _ = soundfile.read(media / "stereo.wav", dtype="float32")
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, y, RATE, subtype="PCM_16", format=ending.upper())
+    data = bytearray(path.read_bytes())
+    at = data.index(mark) + len(mark)
+    data[at:at + struct.calcsize(packed)] = struct.pack(packed, size)
+    if riff is not None and ending.startswith("wav"):
+        data[4:8] = struct.pack("<I", riff)
+    path.write_bytes(data)
+    ours, _ = pcm(path)
+    assert len(ours) == SAMPLES
+    assert ours.tobytes() == by_ffmpeg(path, 2).tobytes()
+
+
 def adts(media, name, rate, channels):
     path = media / name
     ffmpeg("-i", media / "mono.wav", "-ar", rate, "-ac", channels, "-c:a", "aac", "-f", "adts",
