@@ -105,8 +105,7 @@ static int choose_stream(struct audio_av *a, char *why)
 		if (err < 0)
 			return from_av(err, "its streams can't be told", why);
 	}
-	a->stream = av_find_best_stream(a->format, AVMEDIA_TYPE_AUDIO, -1,
-	                                demux_best_video(a->format), NULL, 0);
+	a->stream = demux_best_audio(a->format, demux_best_video(a->format));
 	if (a->stream < 0)
 		return no_stream(a->format, why);
 	demux_select(a->format, a->stream);

@@ -1,6 +1,7 @@
 #include "worker/demux.h"
 
 #include <errno.h>
+#include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 static const char containers[] =
 	"mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,"
 	"dv,gxf,ivf,live_flv,mxf,nut,rm,wtv,yuv4mpegpipe,"
-	"aac,aiff,amr,ape,au,caf,flac,mp3,tta,w64,wav,wv";
+	"aac,ac3,aiff,amr,ape,au,caf,eac3,flac,mp3,tta,w64,wav,wv";
 
 static int refuse_open(AVFormatContext *format, AVIOContext **pb, const char *url, int flags,
                        AVDictionary **options)
@@ -118,6 +119,16 @@ int demux_best_video(AVFormatContext *format)
 			return (int)i;
 	}
 	return -1;
+}
+
+int demux_best_audio(AVFormatContext *format, int video)
+{
+	const AVCodec *decoder;    /* asked for: streams without one are passed over */
+	int best = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, video, &decoder, 0);
+
+	if (best == AVERROR_DECODER_NOT_FOUND)
+		best = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, video, NULL, 0);
+	return best < 0 ? -1 : best;
 }
 
 void demux_select(AVFormatContext *format, int stream)

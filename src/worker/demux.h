@@ -34,6 +34,11 @@ bool demux_is_picture(const struct AVStream *st);
 /* The video stream that counts, to which the sound is to be related; -1: none. */
 int demux_best_video(struct AVFormatContext *format);
 
+/* The best audio stream, related to that video (-1: to none), of those that there is a
+ * decoder for; if there is for none, the best. -1: there is no sound. The same for info
+ * as for MFCC as long as both have looked into the payload, or neither. */
+int demux_best_audio(struct AVFormatContext *format, int video);
+
 /* Only packets of this stream come out; others' payload isn't read where the
  * container tells packets apart. */
 void demux_select(struct AVFormatContext *format, int stream);

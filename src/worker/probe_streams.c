@@ -74,10 +74,7 @@ void probe_streams(AVFormatContext *format, struct table_head *h)
 	for (uint32_t i = 0; i < h->n_streams && i < TABLE_STREAMS_MAX; i++)
 		describe(format, format->streams[i], &h->streams[i]);
 	h->video_stream = demux_best_video(format);
-	h->audio_stream = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, h->video_stream, NULL,
-	                                      0);
-	if (h->audio_stream < 0)
-		h->audio_stream = -1;
+	h->audio_stream = demux_best_audio(format, h->video_stream);
 	if (h->video_stream >= 0 && h->video_stream < (int32_t)TABLE_STREAMS_MAX)
 		h->streams[h->video_stream].selected = 1;
 	if (h->audio_stream >= 0 && h->audio_stream < (int32_t)TABLE_STREAMS_MAX)
