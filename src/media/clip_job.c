@@ -512,7 +512,7 @@ static void job_done(struct pool_job *job, const struct pool_result *r)
 		const char *why = r->why ? r->why : "its frame did not come out of the decoder";
 		int cause = err && err != -EAGAIN ? err : -EBADMSG;
 
-		if (error_is_lasting(cause))
+		if (error_is_lasting(cause) || (r->by_decoder && cause == r->err))
 			clip_keep_locked(c, j->rows[k], NULL, cause, why);
 		clip_offer_locked(c, j->rows[k], NULL, cause, why, &finished);
 	}

@@ -46,6 +46,8 @@ struct pool_result {
 	                               still be able to write there: copy, then check */
 	size_t out_len;             /* PROBE, MFCC: bytes written, <= out_size. FRAMES: out_size */
 	uint64_t frames_decoded, used_us, fed;
+	bool by_decoder;            /* err is what the decoder said of the object: the same will come
+	                               of it again, also where that is -ENOMEM */
 	bool killed;                /* -ENOMEM, and soon to come again: its workers were killed from
 	                               outside, also with no other job beside it */
 };

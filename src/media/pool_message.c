@@ -85,8 +85,7 @@ static void hear_row(struct pool_worker *w, const struct proto_row *m)
 }
 
 /* The errors that are a decoder's to say. Those of the store come from the
- * store, deadlines are ours. A decoder that is out of memory has met an object
- * that needs more than one may have: that will not change. */
+ * store, deadlines are ours. */
 static int decoder_error(enum proto_kind kind, int err)
 {
 	switch (err) {
@@ -96,6 +95,7 @@ static int decoder_error(enum proto_kind kind, int err)
 		return kind == PROTO_PROBE ? err : -EBADMSG;
 	case -EINVAL:
 	case -ENODATA:
+	case -ENOMEM:
 	case -EOPNOTSUPP:
 		return err;
 	default:

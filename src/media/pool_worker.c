@@ -139,6 +139,7 @@ void pool_worker_finish(struct pool_worker *w, int err, const char *why,
 		w->idle_since_ns = clock_ns();
 	}
 	result.killed = run.killed;
+	result.by_decoder = done && result.err && !run.store_err;
 	free(run.job->told);
 	run.job->told = NULL;
 	run.job->done(run.job, &result);

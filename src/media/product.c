@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/blob.h"
 #include "base/budget.h"
@@ -37,6 +38,7 @@ struct product {
 
 	/* samples->lock: */
 	bool ready;
+	bool lasting;               /* the decoder said so */
 	struct blob *value;         /* ready and no error */
 	int err;                    /* ready */
 	char why[SAMPLES_WHY_MAX];
@@ -122,7 +124,7 @@ static void product_finish(struct product *p, int err, const char *why, struct b
 	p->err = err;
 	p->value = value ? blob_ref(value) : NULL;
 	snprintf(p->why, sizeof(p->why), "%s", text);
-	if (!err || error_is_lasting(err)) {
+	if (!err || error_is_lasting(err) || p->lasting) {
 		p->cached.bytes = sizeof(*p) + (value ? blob_len(value) : 0);
 		p->cached.evict_locked = product_evict_locked;
 		cached_add_locked(s, &p->cached);
@@ -135,12 +137,24 @@ static void product_finish(struct product *p, int err, const char *why, struct b
 }
 
 
-/* The largest table there is room for. */
-static size_t table_max(const struct samples *s)
+/* The largest result of this kind that there is room for. */
+static size_t result_max(const struct samples *s, enum proto_kind kind)
 {
 	size_t total = budget_total(s->budget) / 2;
 
-	return total < PROTO_TABLE_MAX ? total : PROTO_TABLE_MAX;
+	return kind == PROTO_PROBE && total > PROTO_TABLE_MAX ? PROTO_TABLE_MAX : total;
+}
+
+/* Was what went wrong that the guess of its size was too small? */
+static bool is_larger_than_guessed(const struct product *p, const struct pool_result *r)
+{
+	const struct pool_job *job = &p->job;
+
+	if (!r->by_decoder || job->out_size >= result_max(p->samples, job->kind))
+		return false;
+	if (job->kind == PROTO_MFCC)
+		return r->err == -ENOMEM && job->spec.mfcc.duration <= 0;
+	return r->err == -ENOSPC;
 }
 
 static void product_done(struct pool_job *job, const struct pool_result *r)
@@ -150,8 +164,8 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 	struct blob *value = NULL;
 	char why[SAMPLES_WHY_MAX];
 	int err = r->err;
-	bool larger = err == -ENOSPC && job->kind == PROTO_PROBE && job->out_size < table_max(s);
 
+	p->lasting = r->by_decoder;
 	snprintf(why, sizeof(why), "%s", r->why ? r->why : "");
 	if (err == 0) {
 		value = blob_copy(r->out, r->out_len);
@@ -166,8 +180,8 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 		killed_note(&s->killed, p->key.object, job->kind, clock_ms(), s->killed_ttl_ms, why);
 		pthread_mutex_unlock(&s->lock);
 	}
-	if (larger) {
-		product_reserve(p, table_max(s));
+	if (is_larger_than_guessed(p, r)) {
+		product_reserve(p, result_max(s, job->kind));
 		return;
 	}
 	if (value && job->kind == PROTO_PROBE)
@@ -337,21 +351,35 @@ void samples_table(struct samples *s, struct object *obj, const struct wanted *w
 	struct product_key key = { .kind = PROTO_PROBE, .object = obj->id };
 	/* Room for packets of 1280 bytes in the mean, and for four minutes of any; a
 	 * table that needs more says so and is made again. */
+	size_t max = result_max(s, PROTO_PROBE);
 	uint64_t guess = sizeof(struct table_head) + TABLE_PARAMS_MAX + TABLE_GUESS_MIN + obj->meta.size / 32;
 
-	product_get(s, obj, &key, guess < table_max(s) ? (size_t)guess : table_max(s), wanted, done, arg);
+	product_get(s, obj, &key, guess < max ? (size_t)guess : max, wanted, done, arg);
 }
 
-/* Bytes the MFCC can take: exact for a fixed duration, generous for a full one. */
+/* Bytes of a second of sound at least, nearly always: telephone's ADPCM where samples
+ * are mostly stored as they are, else less than any codec here makes of speech. */
+static uint64_t least_byte_rate(const char *key)
+{
+	static const char *const plain[] = { ".wav", ".aif", ".aiff", ".au" };
+	const char *dot = strrchr(key, '.');
+
+	for (size_t i = 0; dot && i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (strcasecmp(dot, plain[i]) == 0)
+			return 4000;
+	return 500;
+}
+
+/* Bytes the MFCC can take: exact for a fixed duration, guessed for a full one. A longer
+ * one doesn't fit, says so, and is made again. */
 static size_t mfcc_out_size(const struct object *obj, const struct mfcc_spec *spec, size_t limit)
 {
-	uint64_t row = (uint64_t)spec->n_mfcc * sizeof(float);
+	uint64_t row = (uint64_t)spec->n_mfcc * sizeof(float), seconds, bytes;
 
 	if (spec->duration > 0)
 		return (size_t)(mfcc_columns(spec, mfcc_fixed_samples(spec)) * row);
-	/* 500 bytes a second: no codec here makes speech smaller. A longer one doesn't fit and says so. */
-	uint64_t seconds = obj->meta.size / 500 + 60;
-	uint64_t bytes = mfcc_columns(spec, seconds * spec->sr) * row;
+	seconds = obj->meta.size / least_byte_rate(obj->key) + 60;
+	bytes = mfcc_columns(spec, seconds * spec->sr) * row;
 	return bytes < limit ? (size_t)bytes : limit;
 }
 
@@ -360,5 +388,5 @@ void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec 
 {
 	struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .mfcc = *spec };
 
-	product_get(s, obj, &key, mfcc_out_size(obj, spec, budget_total(s->budget) / 2), wanted, done, arg);
+	product_get(s, obj, &key, mfcc_out_size(obj, spec, result_max(s, PROTO_MFCC)), wanted, done, arg);
 }

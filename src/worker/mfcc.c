@@ -379,7 +379,7 @@ static int compute_until(struct mfcc *m, uint64_t end, char *why)
 	for (; m->next < end; m->next++) {
 		if (m->next >= m->room)
 			return why_set(why, -ENOMEM, "its MFCC takes more than the %" PRIu64 " bytes"
-			               " that there is room for",
+			               " that memory= has room for",
 			               m->room * m->spec->n_mfcc * sizeof(float));
 		compute_column(m, m->next);
 	}

@@ -269,6 +269,9 @@ static void say_spoilt_done(const struct child *c)
 	case ACT_CLAIM_STALE:
 		m.err = -ESTALE;
 		break;
+	case ACT_CLAIM_NO_MEMORY:
+		m.err = -ENOMEM;
+		break;
 	case ACT_WHY:
 		m.err = -ENODATA;
 		memset(m.why, 'x', sizeof(m.why));

@@ -14,6 +14,7 @@ enum child_act {
 	ACT_SEALS,               /* tries to resize its memfds -> child_sum.hash: successes */
 	ACT_ASK_AHEAD,           /* one byte, and an impossible lot ahead -> child_sum */
 	ACT_WHY,                 /* -ENODATA and a sentence without end, with control characters */
+	ACT_CLAIM_NO_MEMORY,
 	ACT_CLAIM_STALE,         /* an error that is not the decoder's to say */
 	ACT_SWALLOW_ERROR,       /* as ACT_SUM, and says 0 when the store failed */
 	ACT_DONE_WHILE_WANTING,

@@ -61,6 +61,7 @@ static const struct misdeed misdeeds[] = {
 	{ ACT_RELEASE_FREE, -EBADMSG, "released a slot it doesn't have", 1 },
 	{ ACT_RELEASE_RANGE, -EBADMSG, "released a slot it doesn't have", 1 },
 	{ ACT_CLAIM_STALE, -EBADMSG, "the object can't be decoded", 0 },
+	{ ACT_CLAIM_NO_MEMORY, -ENOMEM, "the object can't be decoded", 0 },
 };
 #define N_MISDEEDS (sizeof(misdeeds) / sizeof(misdeeds[0]))
 

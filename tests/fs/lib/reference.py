@@ -139,8 +139,10 @@ def samples(path):
     return np.frombuffer(raw, np.float32).reshape(-1, channels).T, rate
 
 
-def mfcc(path, duration=30.0, sr=22050, channel=None, **parameters):
-    """float32 (n_mfcc, T) by librosa; duration in seconds, None: all of it."""
+def mfcc(path, duration=30.0, sr=22050, channel=None, top_db=80.0, n_mfcc=20,
+         **parameters):
+    """float32 (n_mfcc, T) by librosa; duration in seconds, None: all of it. parameters: those of
+    the mel spectrogram."""
     import librosa
     y, rate = samples(path)
     mono = y.mean(axis=0) if channel is None else y[channel]
@@ -149,4 +151,6 @@ def mfcc(path, duration=30.0, sr=22050, channel=None, **parameters):
     mono = librosa.resample(mono, orig_sr=rate, target_sr=sr, res_type="soxr_hq")
     if duration is not None:
         mono = librosa.util.fix_length(mono, size=int(duration * sr))
-    return librosa.feature.mfcc(y=mono, sr=sr, **parameters).astype(np.float32)
+    power = librosa.feature.melspectrogram(y=mono, sr=sr, **parameters)
+    decibels = librosa.power_to_db(power, top_db=top_db)
+    return librosa.feature.mfcc(S=decibels, n_mfcc=n_mfcc).astype(np.float32)
