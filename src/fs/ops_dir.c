@@ -46,30 +46,28 @@ static void dir_close(struct opened *o)
 	dir_unref((struct dir *)(void *)o);
 }
 
+/* It never waits: no op. */
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(req, ino, false);
-	struct dir *d;
+	struct fsys *fs = fuse_req_userdata(req);
+	struct inode *i = inodes_by_id(fs->inodes, ino);
+	struct dir *d = i ? calloc(1, sizeof(*d)) : NULL;
 
-	if (!op)
-		return;
-	d = calloc(1, sizeof(*d));
 	if (!d) {
-		op_fail(op, -ENOMEM, "not enough memory");
+		fuse_reply_err(req, i ? ENOMEM : ESTALE);
+		inode_unref(i);
 		return;
 	}
 	d->refs = 1;
 	pthread_mutex_init(&d->lock, NULL);
-	atomic_fetch_add(&op->inode->refs, 1);
-	d->inode = op->inode;
+	d->inode = i;
 	fi->fh = (uintptr_t)d;
 	d->opened.close = dir_close;
-	opened_add(op->fs, &d->opened);    /* before the reply: a release may follow at once */
-	if (!op_claim(op) || fuse_reply_open(req, fi) != 0) {
-		opened_remove(op->fs, &d->opened);
+	opened_add(fs, &d->opened);        /* before the reply: a release may follow at once */
+	if (fuse_reply_open(req, fi) != 0) {
+		opened_remove(fs, &d->opened);
 		dir_unref(d);
 	}
-	op_free(op);
 }
 
 void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -174,17 +174,14 @@ static int open_control(struct fsys *fs, struct handle *h)
 	return h->text ? 0 : -ENOMEM;
 }
 
-/* Takes the op's inode reference over into the handle on success. */
-static int open_handle(struct op *op, struct handle *h, const char **ret_why)
+/* 0, or -errno with *ret_why. */
+static int open_content(struct fsys *fs, struct handle *h, const char **ret_why)
 {
-	struct fsys *fs = op->fs;
-	struct inode *i = op->inode;
+	struct inode *i = h->inode;
 
 	*ret_why = "not enough memory";
-	if (i->kind == INODE_CONTROL) {
-		h->inode = i;
+	if (i->kind == INODE_CONTROL)
 		return open_control(fs, h);
-	}
 	if (i->kind != INODE_NODE || i->node->is_dir) {
 		*ret_why = "a directory";
 		return -EISDIR;
@@ -200,57 +197,69 @@ static int open_handle(struct op *op, struct handle *h, const char **ret_why)
 	}
 	inodes_opened(fs->inodes, i);
 	h->file = view_open(i->node);
-	h->inode = i;
 	return h->file ? 0 : -ENOMEM;
 }
 
-void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+/* Takes the reference to i, also on failure. */
+static int handle_new(struct fsys *fs, struct inode *i, struct handle **ret_handle, const char **ret_why)
 {
-	struct op *op;
-	struct handle *h;
-	const char *why;
-	bool told = false;
+	struct handle *h = calloc(1, sizeof(*h));
 	int err;
 
-	if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC) {
-		fuse_reply_err(req, EROFS);
-		return;
+	if (!h) {
+		*ret_why = "not enough memory";
+		inode_unref(i);
+		return -ENOMEM;
 	}
-	op = op_new(req, ino, true);
-	if (!op)
-		return;
-	h = calloc(1, sizeof(*h));
-	why = "not enough memory";
-	if (h)
-		h->refs = 1;
-	err = h ? open_handle(op, h, &why) : -ENOMEM;
-	if (err) {
-		if (h)
-			h->inode = NULL;
+	h->refs = 1;
+	h->opened.close = handle_close;
+	h->inode = i;
+	err = open_content(fs, h, ret_why);
+	if (err)
 		handle_unref(h);
-		/* The kernel looks the path up again and opens what is there now: no failure yet. */
-		if (err == -ESTALE)
-			op_answer(op, err);
-		else
-			op_fail(op, err, why);
+	else
+		*ret_handle = h;
+	return err;
+}
+
+/* It never waits: no op. */
+void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fsys *fs = fuse_req_userdata(req);
+	const bool writes = (fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC;
+	struct inode *i;
+	struct handle *h;
+	const char *why;
+	int err;
+
+	if (writes || atomic_load(&fs->stopping)) {
+		fuse_reply_err(req, writes ? EROFS : EIO);
 		return;
 	}
-	atomic_fetch_add(&h->inode->refs, 1);
+	i = inodes_by_id(fs->inodes, ino);
+	if (!i) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	atomic_fetch_add(&i->refs, 1);
+	err = handle_new(fs, i, &h, &why);
+	/* Upon ESTALE the kernel looks the path up again and opens what is there now: no failure yet. */
+	if (err && err != -ESTALE)
+		failure_note(fs, i, NULL, err, why);
+	inode_unref(i);
+	if (err) {
+		fuse_reply_err(req, errno_for_user(err));
+		return;
+	}
 	fi->fh = (uintptr_t)h;
 	fi->direct_io = h->text != NULL;
 	fi->keep_cache = h->text == NULL;  /* pages belong to one version */
 	fi->noflush = 1;
-	h->opened.close = handle_close;
-	opened_add(op->fs, &h->opened);    /* before the reply: a release may follow at once */
-	if (op_claim(op)) {
-		fuse_req_interrupt_func(op->req, NULL, NULL);
-		told = fuse_reply_open(op->req, fi) == 0;
-	}
-	if (!told) {
-		opened_remove(op->fs, &h->opened);
+	opened_add(fs, &h->opened);        /* before the reply: a release may follow at once */
+	if (fuse_reply_open(req, fi) != 0) {
+		opened_remove(fs, &h->opened);
 		handle_unref(h);
 	}
-	op_free(op);
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -321,6 +330,24 @@ static void read_answer(void *arg, int err, const char *why, const struct iovec 
 	handle_unref(h);
 }
 
+/* Answers what is in memory without an op: nothing waits. */
+static bool read_now(fuse_req_t req, struct handle *h, uint64_t off, size_t size)
+{
+	struct fsys *fs = fuse_req_userdata(req);
+	struct view_span span;
+	size_t total = 0;
+
+	if (atomic_load(&fs->stopping) || !view_read_now(h->file, off, size, &span))
+		return false;
+	for (unsigned i = 0; i < span.n_iov; i++)
+		total += span.iov[i].iov_len;
+	stats_add(fs->stats, STAT_fuse_reads, 1);
+	stats_add(fs->stats, STAT_fuse_read_bytes, (int64_t)total);
+	fuse_reply_iov(req, span.iov, (int)span.n_iov);
+	view_span_done(&span);
+	return true;
+}
+
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct handle *h = (struct handle *)(uintptr_t)fi->fh;
@@ -334,6 +361,8 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		fuse_reply_buf(req, (const char *)blob_data(h->text) + at, size < len - at ? size : len - at);
 		goto out;
 	}
+	if (read_now(req, h, (uint64_t)off, size))
+		goto out;
 	/* The kernel doesn't tell us of interrupts of page-cache reads. */
 	op = op_new(req, ino, false);
 	if (!op)

@@ -423,3 +423,41 @@ void samples_rows(struct samples *s, struct object *obj, const struct frames_spe
 	q->arg = arg;
 	clip_request(s, obj, spec, q);
 }
+
+static bool clip_has_locked(const struct clip *c, uint32_t first, uint32_t count)
+{
+	if (first >= c->plan->n_rows || count > c->plan->n_rows - first)
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct row *r = c->rows[c->plan->rows[first + i].first];
+
+		if (!r || r->err)
+			return false;
+	}
+	return true;
+}
+
+bool samples_rows_now(struct samples *s, const struct object *obj, const struct frames_spec *spec, uint32_t first,
+                      uint32_t count, struct blob **ret_rows)
+{
+	const struct clip_key key = { .object = obj->id, .spec = *spec };
+	struct clip *c;
+	bool found;
+
+	pthread_mutex_lock(&s->lock);
+	HASH_FIND(hh, s->clips, &key, sizeof(key), c);
+	found = c && !c->loading && clip_has_locked(c, first, count);
+	if (found) {
+		cached_touch_locked(s, &c->cached);
+		for (uint32_t i = 0; i < count; i++) {
+			struct row *r = c->rows[c->plan->rows[first + i].first];
+
+			ret_rows[i] = blob_ref(r->value);
+			cached_touch_locked(s, &r->cached);
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (found)
+		stats_add(s->stats, STAT_row_hits, count);
+	return found;
+}

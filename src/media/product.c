@@ -390,3 +390,20 @@ void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec 
 
 	product_get(s, obj, &key, mfcc_out_size(obj, spec, result_max(s, PROTO_MFCC)), wanted, done, arg);
 }
+
+struct blob *samples_mfcc_now(struct samples *s, const struct object *obj, const struct mfcc_spec *spec)
+{
+	const struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .mfcc = *spec };
+	struct blob *value = NULL;
+	struct product *p;
+
+	pthread_mutex_lock(&s->lock);
+	HASH_FIND(hh, s->products, &key, sizeof(key), p);
+	if (p && p->ready && p->value) {
+		value = blob_ref(p->value);
+		if (!p->pins)
+			cached_touch_locked(s, &p->cached);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return value;
+}

@@ -59,6 +59,9 @@ void samples_table(struct samples *s, struct object *obj, const struct wanted *w
 void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
                   const struct wanted *wanted, samples_blob_fn *done, void *arg);
 
+/* The same, if it is in memory: a reference, or NULL. Asks for nothing. One lock, no allocation. */
+struct blob *samples_mfcc_now(struct samples *s, const struct object *obj, const struct mfcc_spec *spec);
+
 /* What the frames of an object are, without decoding any. Pointers valid during the call. */
 struct samples_clip {
 	const struct table_head *table;
@@ -75,6 +78,11 @@ typedef void samples_rows_fn(void *arg, int err, const char *why, struct blob *c
 void samples_rows(struct samples *s, struct object *obj, const struct frames_spec *spec, uint32_t first,
                   uint32_t count, bool sequential, const struct wanted *wanted, samples_rows_fn *done,
                   void *arg);
+
+/* The same, if all of them are in memory: a reference to each in ret_rows, and true. Asks for
+ * nothing. One lock, no allocation. */
+bool samples_rows_now(struct samples *s, const struct object *obj, const struct frames_spec *spec, uint32_t first,
+                      uint32_t count, struct blob **ret_rows);
 
 /* Some that wait have been dropped (wanted_drop): answers them, and ends the jobs
  * that nobody else waits for. Walks over all clips and products: not for every

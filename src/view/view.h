@@ -124,6 +124,18 @@ typedef void view_read_fn(void *arg, int err, const char *why, const struct iove
 void view_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
                void *arg);
 
+/* The same where all of it is in memory: no callback, and nothing is allocated. False: view_read
+ * tells; nothing was asked for. The bytes are valid until view_span_done, f open as long. */
+#define VIEW_SPAN_PARTS 16u
+struct view_span {
+	struct iovec iov[VIEW_SPAN_PARTS + 1];
+	unsigned n_iov;
+	struct blob *held[VIEW_SPAN_PARTS];
+	unsigned n_held;
+};
+bool view_read_now(struct view_file *f, uint64_t off, size_t len, struct view_span *ret);
+void view_span_done(struct view_span *s);
+
 /* Some questions aren't wanted any more: ends decoding that was for them alone. */
 void views_drop(struct views *vs);
 

@@ -1,8 +1,10 @@
 /* view_file.c - open files: what all view types share. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/blob.h"
+#include "base/buf.h"
 #include "view/view_priv.h"
 
 /* A reader from front to back is still one if its READs come this much out of order. */
@@ -26,6 +28,55 @@ void view_close(struct view_file *f)
 	node_unref(f->node);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
+}
+
+int view_file_lay_out(struct view_file *f, const struct buf *header, uint64_t row_bytes)
+{
+	if (buf_error(header) || header->len > sizeof(f->header))
+		return -ENOMEM;
+	pthread_mutex_lock(&f->lock);
+	if (!f->laid_out) {
+		memcpy(f->header, header->data, header->len);
+		f->header_len = header->len;
+		f->row_bytes = row_bytes;
+		atomic_store_explicit(&f->laid_out, true, memory_order_release);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+bool view_file_is_laid_out(const struct view_file *f)
+{
+	return atomic_load_explicit(&f->laid_out, memory_order_acquire);
+}
+
+void view_file_rows(const struct view_file *f, uint64_t off, size_t len, uint64_t *ret_first, uint64_t *ret_count)
+{
+	const uint64_t end = off + len;
+
+	*ret_first = off > f->header_len ? (off - f->header_len) / f->row_bytes : 0;
+	*ret_count = end > f->header_len ? (end - f->header_len - 1) / f->row_bytes + 1 - *ret_first : 0;
+}
+
+unsigned view_file_parts(const struct view_file *f, uint64_t off, size_t len, struct blob *const *rows, uint64_t first,
+                         struct iovec *ret_iov)
+{
+	uint64_t end = off + len, row_at = f->header_len + first * f->row_bytes;
+	unsigned n = 0;
+
+	if (off < f->header_len) {
+		const size_t take = end < f->header_len ? len : f->header_len - (size_t)off;
+
+		ret_iov[n++] = (struct iovec){ (char *)(uintptr_t)f->header + off, take };
+		off += take;
+	}
+	for (; off < end; rows++, row_at += f->row_bytes) {
+		const uint64_t stop = row_at + f->row_bytes < end ? row_at + f->row_bytes : end;
+
+		ret_iov[n++] = (struct iovec){ (uint8_t *)(uintptr_t)blob_data(*rows) + (off - row_at), stop - off };
+		off = stop;
+	}
+	return n;
 }
 
 uint64_t view_file_streamed(struct view_file *f, uint64_t off, size_t len)
@@ -68,6 +119,29 @@ void view_reply_parts(const void *header, size_t header_len, const void *body, s
 		iov[n++] = (struct iovec){ (char *)(uintptr_t)body + off, len };
 	}
 	done(arg, 0, NULL, iov, n);
+}
+
+bool view_read_now(struct view_file *f, uint64_t off, size_t len, struct view_span *ret)
+{
+	const struct node *n = f->node;
+
+	ret->n_iov = ret->n_held = 0;
+	if (off >= n->size)
+		return true;
+	if (len > n->size - off)
+		len = (size_t)(n->size - off);
+	if (!n->content)
+		return n->view->ops->read_now && n->view->ops->read_now(f, off, len, ret);
+	if (off > blob_len(n->content) || len > blob_len(n->content) - off)
+		return false;
+	ret->iov[ret->n_iov++] = (struct iovec){ (uint8_t *)(uintptr_t)blob_data(n->content) + off, len };
+	return true;
+}
+
+void view_span_done(struct view_span *s)
+{
+	for (unsigned i = 0; i < s->n_held; i++)
+		blob_unref(s->held[i]);
 }
 
 void view_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,

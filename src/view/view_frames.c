@@ -12,7 +12,6 @@
 #include "store/object.h"
 #include "view/view_priv.h"
 
-#define HEADER_MAX 256
 /* Whoever has read this much without a gap goes on to the end. More than the
  * kernel asks for around a single row. */
 #define STREAM_ROWS 2
@@ -23,14 +22,11 @@ struct shape {
 };
 
 struct frames_read {
-	struct view *view;
-	struct object *obj;
+	struct view_file *file;       /* open until we have answered */
 	uint64_t off;
 	size_t len;
 	uint64_t streamed;
-	struct shape shape;
-	struct buf header;
-	uint32_t first, count;        /* rows */
+	uint64_t first, count;        /* rows */
 	const struct wanted *wanted;
 	view_read_fn *done;
 	void *arg;
@@ -94,88 +90,100 @@ static void frames_probe(struct view *v, struct object *obj, const struct wanted
 	samples_clip(v->env.samples, obj, &v->cfg.frames, wanted, probe_answer, p);
 }
 
-static void read_free(struct frames_read *r)
+static int lay_out(struct view_file *f, const struct shape *s)
 {
-	buf_done(&r->header);
-	object_unref(r->obj);
-	free(r);
+	const uint64_t shape[] = { s->rows, s->height, s->width, 3 };
+	struct buf header;
+	int err;
+
+	buf_init(&header, VIEW_HEADER_MAX);
+	npy_header("|u1", shape, 4, &header);
+	err = view_file_lay_out(f, &header, row_bytes(s));
+	buf_done(&header);
+	return err;
 }
 
 static void read_fail(struct frames_read *r, int err, const char *why)
 {
 	r->done(r->arg, err, why, NULL, 0);
-	read_free(r);
+	free(r);
 }
 
 static void rows_answer(void *arg, int err, const char *why, struct blob *const *rows)
 {
 	struct frames_read *r = arg;
-	struct iovec *iov;
-	uint64_t at = r->off, end = r->off + r->len, row = row_bytes(&r->shape);
-	unsigned n = 0;
+	struct iovec some[VIEW_SPAN_PARTS], *iov = some;
 
 	if (err) {
 		read_fail(r, err, why);
 		return;
 	}
-	iov = calloc((size_t)r->count + 1, sizeof(*iov));
+	if (r->count + 1 > VIEW_SPAN_PARTS)
+		iov = calloc((size_t)r->count + 1, sizeof(*iov));
 	if (!iov) {
 		read_fail(r, -ENOMEM, "not enough memory");
 		return;
 	}
-	if (at < r->header.len) {
-		iov[n++] = (struct iovec){ r->header.data + at, r->header.len - at };
-		at = r->header.len;
-	}
-	for (uint32_t i = 0; i < r->count; i++) {
-		uint64_t row_at = r->header.len + (r->first + (uint64_t)i) * row;
-		uint64_t stop = row_at + row < end ? row_at + row : end;
-
-		iov[n++] = (struct iovec){ (uint8_t *)(uintptr_t)blob_data(rows[i]) + (at - row_at), stop - at };
-		at = stop;
-	}
-	r->done(r->arg, 0, NULL, iov, n);
-	free(iov);
-	read_free(r);
+	r->done(r->arg, 0, NULL, iov, view_file_parts(r->file, r->off, r->len, rows, r->first, iov));
+	if (iov != some)
+		free(iov);
+	free(r);
 }
 
 /* With the shape known: which rows, and off to get them. */
 static void read_rows(struct frames_read *r)
 {
-	const uint64_t dims[] = { r->shape.rows, r->shape.height, r->shape.width, 3 };
-	uint64_t row = row_bytes(&r->shape), end = r->off + r->len, size = file_size(&r->shape);
-	bool sequential;
+	struct view_file *f = r->file;
+	struct view *v = f->node->view;
 
-	if (npy_header("|u1", dims, 4, &r->header) < 0) {
-		read_fail(r, -ENOMEM, "not enough memory");
-		return;
-	}
-	if (end > size) {
-		read_fail(r, -EIO, "the file is shorter than its size says");
-		return;
-	}
-	if (end <= r->header.len) {
-		view_reply_parts(r->header.data, r->header.len, NULL, 0, r->off, r->len, r->done, r->arg);
-		read_free(r);
-		return;
-	}
-	r->first = r->off > r->header.len ? (uint32_t)((r->off - r->header.len) / row) : 0;
-	r->count = (uint32_t)((end - r->header.len - 1) / row) + 1 - r->first;
-	sequential = r->streamed >= STREAM_ROWS * row + STREAM_MIN;
-	samples_rows(r->view->env.samples, r->obj, &r->view->cfg.frames, r->first, r->count, sequential, r->wanted,
-	             rows_answer, r);
+	view_file_rows(f, r->off, r->len, &r->first, &r->count);
+	if (r->count == 0)
+		rows_answer(r, 0, NULL, NULL);
+	else
+		samples_rows(v->env.samples, f->node->obj, &v->cfg.frames, (uint32_t)r->first, (uint32_t)r->count,
+		             r->streamed >= STREAM_ROWS * f->row_bytes + STREAM_MIN, r->wanted, rows_answer, r);
 }
 
 static void shape_answer(void *arg, int err, const char *why, const struct samples_clip *clip)
 {
 	struct frames_read *r = arg;
+	struct shape s;
 
 	if (err) {
 		read_fail(r, err, why);
 		return;
 	}
-	r->shape = (struct shape){ clip->plan->n_rows, clip->row_height, clip->row_width };
-	read_rows(r);
+	s = (struct shape){ clip->plan->n_rows, clip->row_height, clip->row_width };
+	if (r->off + r->len > file_size(&s))
+		read_fail(r, -EIO, "the file is shorter than its size says");
+	else if (lay_out(r->file, &s) < 0)
+		read_fail(r, -ENOMEM, "not enough memory");
+	else
+		read_rows(r);
+}
+
+static bool is_laid_out(struct view_file *f)
+{
+	struct shape s;
+
+	return view_file_is_laid_out(f) || (fixed_shape(&f->node->view->cfg.frames, &s) && lay_out(f, &s) == 0);
+}
+
+static bool frames_read_now(struct view_file *f, uint64_t off, size_t len, struct view_span *ret)
+{
+	struct view *v = f->node->view;
+	uint64_t first, count;
+
+	if (!is_laid_out(f))
+		return false;
+	view_file_rows(f, off, len, &first, &count);
+	if (count > VIEW_SPAN_PARTS || (count > 0 && !samples_rows_now(v->env.samples, f->node->obj, &v->cfg.frames,
+	                                                               (uint32_t)first, (uint32_t)count, ret->held)))
+		return false;
+	ret->n_held = (unsigned)count;
+	ret->n_iov = view_file_parts(f, off, len, ret->held, first, ret->iov);
+	view_file_streamed(f, off, len);
+	return true;
 }
 
 static void frames_read(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
@@ -188,19 +196,12 @@ static void frames_read(struct view_file *f, uint64_t off, size_t len, const str
 		done(arg, -ENOMEM, "not enough memory", NULL, 0);
 		return;
 	}
-	r->view = v;
-	r->obj = object_ref(f->node->obj);
-	r->off = off;
-	r->len = len;
+	*r = (struct frames_read){ .file = f, .off = off, .len = len, .wanted = wanted, .done = done, .arg = arg };
 	r->streamed = view_file_streamed(f, off, len);
-	r->wanted = wanted;
-	r->done = done;
-	r->arg = arg;
-	buf_init(&r->header, HEADER_MAX);
-	if (fixed_shape(&v->cfg.frames, &r->shape))
+	if (is_laid_out(f))
 		read_rows(r);
 	else
-		samples_clip(v->env.samples, r->obj, &v->cfg.frames, wanted, shape_answer, r);
+		samples_clip(v->env.samples, f->node->obj, &v->cfg.frames, wanted, shape_answer, r);
 }
 
 const struct view_ops view_frames_ops = {
@@ -208,4 +209,5 @@ const struct view_ops view_frames_ops = {
 	.size = frames_size,
 	.probe = frames_probe,
 	.read = frames_read,
+	.read_now = frames_read_now,
 };

@@ -10,8 +10,6 @@
 #include "store/object.h"
 #include "view/view_priv.h"
 
-#define HEADER_MAX 256
-
 struct mfcc_read {
 	struct view *view;
 	uint64_t off;
@@ -81,7 +79,7 @@ static void read_answer(void *arg, int err, const char *why, struct blob *values
 	struct blob *zeros = NULL;
 	struct buf header;
 
-	buf_init(&header, HEADER_MAX);
+	buf_init(&header, VIEW_HEADER_MAX);
 	if (err == -ENODATA && r->view->cfg.missing == MISSING_ZEROS && s->duration > 0) {
 		/* A silent clip among samples that have sound. */
 		zeros = blob_new((size_t)(mfcc_columns(s, mfcc_fixed_samples(s)) * s->n_mfcc * sizeof(float)));
@@ -117,9 +115,41 @@ static void mfcc_read(struct view_file *f, uint64_t off, size_t len, const struc
 	samples_mfcc(v->env.samples, f->node->obj, &v->cfg.mfcc, wanted, read_answer, r);
 }
 
+static bool is_laid_out(struct view_file *f, const struct blob *values)
+{
+	const size_t row = f->node->view->cfg.mfcc.n_mfcc * sizeof(float);
+	struct buf header;
+	int err;
+
+	if (view_file_is_laid_out(f))
+		return f->row_bytes == blob_len(values);
+	buf_init(&header, VIEW_HEADER_MAX);
+	mfcc_header(f->node->view, blob_len(values) / row, &header);
+	err = view_file_lay_out(f, &header, blob_len(values));
+	buf_done(&header);
+	return err == 0;
+}
+
+static bool mfcc_read_now(struct view_file *f, uint64_t off, size_t len, struct view_span *ret)
+{
+	struct view *v = f->node->view;
+	struct blob *values = samples_mfcc_now(v->env.samples, f->node->obj, &v->cfg.mfcc);
+
+	if (!values)
+		return false;
+	if (!is_laid_out(f, values) || off + len > f->header_len + blob_len(values)) {
+		blob_unref(values);
+		return false;
+	}
+	ret->held[ret->n_held++] = values;
+	ret->n_iov = view_file_parts(f, off, len, ret->held, 0, ret->iov);
+	return true;
+}
+
 const struct view_ops view_mfcc_ops = {
 	.ending = ".npy",
 	.size = mfcc_size,
 	.probe = mfcc_probe,
 	.read = mfcc_read,
+	.read_now = mfcc_read_now,
 };

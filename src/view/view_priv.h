@@ -4,8 +4,13 @@
 #define S3SAMPLEFS_VIEW_VIEW_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "view/view.h"
+
+struct buf;
+
+#define VIEW_HEADER_MAX 256    /* bytes of a .npy header; that of what we show takes 128 */
 
 typedef void view_size_fn(void *arg, int err, const char *why, uint64_t size);
 
@@ -21,6 +26,8 @@ struct view_ops {
 	void (*probe)(struct view *v, struct object *obj, const struct wanted *wanted, view_size_fn *done, void *arg);
 	void (*read)(struct view_file *f, uint64_t off, size_t len, const struct wanted *wanted, view_read_fn *done,
 	             void *arg);
+	/* As view_read_now, with a span in which nothing is; NULL: never. */
+	bool (*read_now)(struct view_file *f, uint64_t off, size_t len, struct view_span *ret);
 
 	/* For types with members or root files: makes that node. obj is NULL for root files. listing: return
 	 * what is known without asking anybody, by done called before returning. */
@@ -45,6 +52,12 @@ struct view_file {
 	uint64_t expected;             /* where a reader from front to back would go on */
 	uint64_t streamed;             /* bytes read without a gap so far */
 	uint64_t ahead;                /* raw: read ahead up to here */
+
+	/* Of a .npy: set once, by view_file_lay_out; then constant. */
+	_Atomic bool laid_out;
+	size_t header_len;
+	uint64_t row_bytes;            /* what follows the header comes in rows, each in one piece */
+	char header[VIEW_HEADER_MAX];
 };
 
 extern const struct view_ops view_raw_ops, view_frames_ops, view_mfcc_ops, view_info_ops, view_samples_ops;
@@ -65,6 +78,19 @@ void node_reply_sized(struct view *v, struct object *obj, int member, bool listi
 /* Notes a read and returns how many bytes have been read without a gap. READs
  * of one reader may arrive a little out of order. */
 uint64_t view_file_streamed(struct view_file *f, uint64_t off, size_t len);
+
+/* Notes what a .npy begins with, and how long its rows are, the first time. header: as npy_header
+ * made it. -ENOMEM if it has failed or is too long. view_file_is_laid_out: has it been noted? */
+int view_file_lay_out(struct view_file *f, const struct buf *header, uint64_t row_bytes);
+bool view_file_is_laid_out(const struct view_file *f);
+
+/* The bytes [off, off + len) of the header and of rows[0..count), of which the first is row
+ * `first`, as parts. Returns how many: at most count + 1. */
+unsigned view_file_parts(const struct view_file *f, uint64_t off, size_t len, struct blob *const *rows, uint64_t first,
+                         struct iovec *ret_iov);
+
+/* Which rows [off, off + len) touches: *ret_count of them, from *ret_first on; 0: the header only. */
+void view_file_rows(const struct view_file *f, uint64_t off, size_t len, uint64_t *ret_first, uint64_t *ret_count);
 
 /* Serves [off, off + len) of header followed by body. */
 void view_reply_parts(const void *header, size_t header_len, const void *body, size_t body_len, uint64_t off,

@@ -60,3 +60,24 @@ def test_a_part_across_header_and_rows(mnt):
     for offset, length in ((100, 100), (127, 2), (150_000, 1000), (len(data) - 10, 100)):
         assert os.pread(fd, length, offset) == data[offset:offset + length]
     os.close(fd)
+
+
+@pytest.mark.parametrize("name", ["frames@num_frames=40,size=32/train/video/moov-first.mp4.npy",
+                                  "frames@size=native,num_frames=4/train/video/moov-first.mp4.npy",
+                                  "mfcc/train/video/moov-first.mp4.npy",
+                                  "mfcc@duration=full/train/video/moov-first.mp4.npy"])
+def test_any_range_of_what_is_in_memory_is_that_of_the_whole(mnt, name):
+    """Past the kernel's pages, around the header, within a row and over many."""
+    path, random = mnt / name, np.random.default_rng(9)
+    whole = path.read_bytes()
+    ranges = [(0, len(whole)), (0, 1), (0, 127), (0, 128), (127, 2), (128, 1), (128, 5000),
+              (len(whole) - 1, 1), (len(whole) - 1, 100), (len(whole), 1), (len(whole) + 5000, 1)]
+    for _ in range(200):
+        at = int(random.integers(0, len(whole)))
+        ranges.append((at, int(random.integers(1, 200_000))))
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    try:
+        for at, length in ranges:
+            assert os.pread(fd, length, at) == whole[at:at + length], (at, length)
+    finally:
+        os.close(fd)
