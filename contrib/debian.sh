@@ -4,7 +4,7 @@
 BUILD_PACKAGES=(autoconf automake gcc libc6-dev make pkg-config
 	libfuse3-dev libcurl4-openssl-dev libssl-dev libexpat1-dev libinih-dev uthash-dev
 	libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
-	libsndfile1-dev libfftw3-dev)
+	libsndfile1-dev libfftw3-dev libseccomp-dev)
 
 # of s3sample-train
 TRAINER_PACKAGES=(libdnnl-dev libjansson-dev libopenmpi-dev openmpi-bin)

@@ -1,6 +1,7 @@
 /* main.c - reads what the user wants, and has the command do it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/heap.h"
 #include "cmd.h"
@@ -16,12 +17,22 @@ static void tell_warnings(const struct config *c)
 	}
 }
 
+/* What we hold, credentials above all, is nobody's to read: neither a core nor /proc/PID, where our
+ * own user's other processes could look, the decoders among them. */
+static void hide_memory(void)
+{
+#ifndef S3SAMPLEFS_SANITIZE /* which trace their own process */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
 int main(int argc, char *argv[])
 {
 	struct config c;
 	char why[CONFIG_WHY_MAX];
 	int status;
 
+	hide_memory();
 	heap_init();
 	status = config_parse(argc, argv, &c, why);
 	if (status) {

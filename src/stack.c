@@ -127,6 +127,7 @@ static int start_pool(struct stack *s, const struct config *c, const struct shar
 #else
 		.worker_memory = WORKER_DATA,
 #endif
+		.require_sandbox = c->sandbox && strcmp(c->sandbox, "require") == 0,
 		.timeout_ms = c->timeout_ms,
 		.blocks = s->blocks,
 		/* Beside what workers and readers of raw/ have in use, these aren't evicted soon. */

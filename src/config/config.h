@@ -39,6 +39,7 @@ struct config {
 	unsigned connections;       /* 32 */
 	unsigned workers;           /* 0: as many as cores allowed to us, and as memory allows */
 	uint64_t memory;            /* bytes, 1G; workers included */
+	char *sandbox;              /* "warn" or "require" all of it; NULL: warn */
 	uint64_t timeout_ms;        /* 60 s */
 	uint64_t metadata_ttl_ms;   /* 60 s; UINT64_MAX: forever */
 	char *log;                  /* file, or "syslog"; NULL: stderr / syslog in the background */

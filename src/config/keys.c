@@ -4,6 +4,7 @@
 #include "config/parts.h"
 #include "s3/endpoint.h"
 
+static const char *const sandboxes[] = { "warn", "require", NULL };
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 
 #define AT(member) .where = WHERE_MOUNT, .offset = offsetof(struct config, member)
@@ -30,6 +31,7 @@ static const struct key table[] = {
 	{ .name = "connections", .kind = KEY_UINT, AT(connections), .min = 1, .max = 1024 },
 	{ .name = "workers", .kind = KEY_UINT, AT(workers), .min = 1, .max = 256, .word = "auto" },
 	{ .name = "memory", .kind = KEY_SIZE, AT(memory), .min = CONFIG_MEMORY_MIN, .max = 0x1p50 },
+	{ .name = "sandbox", .kind = KEY_STRING, AT(sandbox), .choices = sandboxes },
 	{ .name = "timeout", .kind = KEY_DURATION, AT(timeout_ms), .min = 100, .max = 3600000 },
 	{ .name = "metadata_ttl", .kind = KEY_DURATION, AT(metadata_ttl_ms), .max = 86400000.0 * 366,
 	  .word = "forever", .word_value = 0x1p64 },
@@ -38,7 +40,7 @@ static const struct key table[] = {
 
 	LATER("accelerate"), LATER("cloudfront"), LATER("requester_pays"), LATER("cache"),
 	LATER("cache_size"), LATER("cache_policy"), LATER("cache_blocks_size"), LATER("optimize"),
-	LATER("exclude"), LATER("sandbox"),
+	LATER("exclude"),
 
 	{ .name = "config", .kind = KEY_CUSTOM, .where = WHERE_OPTION, .accepts = "the path of an INI file" },
 

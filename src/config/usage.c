@@ -27,6 +27,7 @@ const char *config_usage(void)
 	       "  metadata_ttl=TIME         how long names and versions are believed (60s), or forever\n"
 	       "  workers=N                 decoding processes (auto: as many as cores)\n"
 	       "  memory=SIZE               bound on memory, workers included (1G)\n"
+	       "  sandbox=warn|require      mount without a part of the decoders' sandbox, or not (warn)\n"
 	       "  log=FILE                  log file, or syslog\n"
 	       "  log_level=LEVEL           error, warn, info or debug\n"
 	       "  allow_other               let other users in; more of libfuse's: s3samplefs(8)\n"

@@ -54,7 +54,9 @@ struct pool {
 	unsigned failed_starts;         /* in a row */
 	uint64_t failed_ns;             /* when the last start failed */
 	uint64_t retry_ns;              /* no process is started before */
+	uint64_t wake_ns;               /* a turn ends then at the latest; 0: whenever */
 	char start_why[WHY_MAX];        /* of the last failed start */
+	bool told_missing;              /* what the workers' sandboxes lack */
 
 	/* pool_new's, until the thread has posted */
 	sem_t started;
@@ -277,8 +279,16 @@ static void collect(struct pool *p, struct pool_worker *w)
 	}
 	if (w->stillborn) {
 		w->stillborn = false;
-		snprintf(why, sizeof(why), "%.150s %.90s", p->binary, w->how);
+		if (w->refusal[0])
+			snprintf(why, sizeof(why), "%.250s", w->refusal);
+		else
+			snprintf(why, sizeof(why), "%.150s %.90s", p->binary, w->how);
 		note_failed_start(p, why);
+	}
+	if (w->missing[0] && !p->told_missing) {
+		p->told_missing = true;
+		log_warn("decoder processes lack a part of their sandbox: %s (sandbox=require would "
+		         "refuse that)", w->missing);
 	}
 	/* Only a process that is new tells that the program still starts. */
 	if (w->is_new) {
@@ -316,6 +326,8 @@ static int wait_ms(const struct pool *p)
 		if (w->state == POOL_WORKER_NONE && may_start && p->retry_ns < next)
 			next = p->retry_ns;
 	}
+	if (p->wake_ns && p->wake_ns < next)
+		next = p->wake_ns;
 	if (next == UINT64_MAX)
 		return -1;
 	if (next <= now)
@@ -380,11 +392,36 @@ static int start_all(struct pool *p)
 	return err;
 }
 
+/* Until one worker is in its sandbox. It is said before the mount whether there is one. */
+static int await_sandbox(struct pool *p)
+{
+	const uint64_t end_ns = clock_ns() + p->options.timeout_ms * 1000000;
+
+	for (;;) {
+		for (unsigned i = 0; i < p->options.workers; i++) {
+			if (p->workers[i].has_started && !p->workers[i].refusal[0])
+				return 0;
+		}
+		if (p->failed_starts)
+			return -EPERM;
+		if (clock_ns() >= end_ns || is_stopping(p)) {
+			snprintf(p->start_why, sizeof(p->start_why), "%.150s doesn't say that it is in a sandbox",
+			         p->binary);
+			return -EPERM;
+		}
+		p->wake_ns = end_ns;
+		turn(p);
+	}
+}
+
 static void *thread_main(void *arg)
 {
 	struct pool *p = arg;
 	int err = start_all(p);
 
+	if (!err && p->options.require_sandbox)
+		err = await_sandbox(p);
+	p->wake_ns = 0;
 	p->start_err = err;
 	sem_post(&p->started);
 	while (!err && !is_stopping(p))

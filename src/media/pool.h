@@ -32,6 +32,7 @@ struct pool_options {
 	const char *binary;         /* path of the worker program, resolved by pool_new */
 	unsigned workers;           /* > 0 */
 	size_t worker_memory;       /* RLIMIT_DATA of each, bytes; 0: none (sanitizers) */
+	bool require_sandbox;       /* a worker that lacks part of it isn't one */
 	uint64_t timeout_ms;        /* deadline of a job, from when a worker gets it. Bounds its CPU
 	                               time too: enough as long as workers decode on one thread */
 	struct blocks *blocks;      /* where object bytes come from */
@@ -99,8 +100,8 @@ struct pool_job {
 	uint64_t late_ns;           /* when it goes on without the bytes */
 };
 
-/* Starts the thread and the workers, waits until each has been spawned. Returns
- * 0 or -errno with why[256] (worker binary missing, no descriptors, ...). A
+/* Starts the thread and the workers, waits until each has been spawned; with require_sandbox
+ * until one of them is in it. Returns 0 or -errno with why[256] (worker binary missing, no descriptors, ...). A
  * program that can be executed but ends at once (a library is missing) is found
  * out later: jobs then end with -EIO until a process stays. Copies *o; what it
  * points to, but for binary, must outlive the pool. */

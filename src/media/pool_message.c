@@ -18,6 +18,7 @@ union message {
 	struct proto_release release;
 	struct proto_row row;
 	struct proto_done done;
+	struct proto_started started;
 	uint8_t bytes[PROTO_MESSAGE_MAX];
 };
 
@@ -123,6 +124,22 @@ static void hear_done(struct pool_worker *w, const struct proto_done *m)
 	                   why[0] ? why : "the object can't be decoded", m);
 }
 
+/* Its first word, if it says one before it is on a job. */
+static void hear_started(struct pool_worker *w, const struct proto_started *m)
+{
+	char missing[PROTO_WHY_MAX];
+
+	if (w->has_started || w->has_spoken || m->err > 0 || m->pid < 0 || m->pid > INT32_MAX) {
+		pool_worker_reject(w, "told a start that can't be");
+		return;
+	}
+	w->has_started = true;
+	text_sanitize(missing, sizeof(missing), m->missing, strnlen(m->missing, sizeof(m->missing)));
+	strcpy(m->err ? w->refusal : w->missing, missing);
+	if (m->pid && pool_worker_follow(w, (pid_t)m->pid) < 0)
+		pool_worker_reject(w, "went on as a process that can't be watched");
+}
+
 static bool has_right_length(const union message *m, size_t len)
 {
 	if (len < sizeof(m->type))
@@ -136,6 +153,8 @@ static bool has_right_length(const union message *m, size_t len)
 		return len == sizeof(m->row);
 	case PROTO_DONE:
 		return len == sizeof(m->done);
+	case PROTO_STARTED:
+		return len == sizeof(m->started);
 	default:
 		return false;
 	}
@@ -145,6 +164,10 @@ static void hear(struct pool_worker *w, const union message *m, size_t len)
 {
 	if (!has_right_length(m, len)) {
 		pool_worker_reject(w, "sent something that is no message");
+		return;
+	}
+	if (m->type == PROTO_STARTED) {
+		hear_started(w, &m->started);
 		return;
 	}
 	if (w->state != POOL_WORKER_BUSY) {

@@ -39,7 +39,8 @@ static int watch(struct pool_worker *w, int fd, unsigned is_pidfd)
 
 int pool_worker_start(struct pool_worker *w, char *why)
 {
-	int err = worker_proc_spawn(w->options->binary, w->options->worker_memory, why, &w->proc);
+	int err = worker_proc_spawn(w->options->binary, w->options->worker_memory,
+	                            w->options->require_sandbox, why, &w->proc);
 	bool killed;
 
 	if (err)
@@ -56,8 +57,9 @@ int pool_worker_start(struct pool_worker *w, char *why)
 	}
 	w->state = POOL_WORKER_IDLE;
 	w->started_ns = w->idle_since_ns = clock_ns();
-	w->has_spoken = false;
+	w->has_started = w->has_spoken = false;
 	w->is_new = false;
+	w->missing[0] = w->refusal[0] = '\0';
 	w->slots = 0;
 	w->session = 0;
 	stats_add(w->options->stats, STAT_worker_starts, 1);
@@ -213,6 +215,13 @@ void pool_worker_reject(struct pool_worker *w, const char *what)
 	log_warn("the decoder process for \"%s\" was killed: it %s", w->run.job->obj->key, what);
 	snprintf(why, sizeof(why), "the decoder process misbehaved: it %s", what);
 	lose(w, why);
+}
+
+int pool_worker_follow(struct pool_worker *w, pid_t pid)
+{
+	int err = worker_proc_follow(&w->proc, pid);
+
+	return err ? err : watch(w, w->proc.pidfd, 1); /* closing the first one ended its watch */
 }
 
 void pool_worker_hung_up(struct pool_worker *w)

@@ -54,7 +54,8 @@ struct pool_worker {
 	struct worker_proc proc;
 	enum pool_worker_state state;
 	uint64_t started_ns, idle_since_ns;
-	bool has_spoken;        /* this process, ever */
+	bool has_started;       /* it said so (it need not) */
+	bool has_spoken;        /* this process, ever, about a job */
 	bool is_new;            /* it has just spoken for the first time: the program works */
 	uint32_t slots;         /* bit i: slot i of the window belongs to the process */
 	uint64_t session, fed;  /* where its open decoder stands; session 0: none */
@@ -64,6 +65,8 @@ struct pool_worker {
 	struct pool_job *back;  /* a job that is to be given to another worker */
 	bool stillborn;         /* the process ended before it could have served anybody */
 	char how[WORKER_PROC_WHY_MAX];  /* how the last process ended */
+	char missing[PROTO_WHY_MAX];    /* what its sandbox lacks, as a list; "": nothing */
+	char refusal[PROTO_WHY_MAX];    /* why it ends without having served; "": it didn't say */
 };
 
 /* Descriptors are registered with epoll with data.u64 = index << 1, plus 1 for
@@ -110,6 +113,9 @@ void pool_worker_finish(struct pool_worker *w, int err, const char *why,
 
 /* Kills the process for breaking the protocol. what: for a person. */
 void pool_worker_reject(struct pool_worker *w, const char *what);
+
+/* It goes on as another process. Returns 0 or -errno, with nothing changed. */
+int pool_worker_follow(struct pool_worker *w, pid_t pid);
 
 /* Our end of the socket has seen end-of-file. */
 void pool_worker_hung_up(struct pool_worker *w);

@@ -7,6 +7,7 @@
  * on end-of-file.
  *
  *   daemon                                  worker
+ *                                        <-  STARTED pid missing    once, first of all
  *     JOB (+ input memfd, output memfd)  ->
  *                                        <-  WANT off len ahead     needs bytes
  *     DATA slot off len                  ->                         may also come unasked:
@@ -35,6 +36,7 @@
 #define PROTO_MAGIC 0x53330001u
 #define PROTO_FD_SOCKET 3
 #define PROTO_FD_WINDOW 4
+#define PROTO_ARG_REQUIRE "sandbox=require"  /* argument: end rather than serve without all of it */
 #define PROTO_SLOTS 8u
 #define PROTO_SLOT_SIZE (1u << 20)           /* bytes */
 #define PROTO_MESSAGE_MAX 1024u              /* bytes of the largest message */
@@ -43,7 +45,8 @@
 
 enum proto_type {
 	PROTO_JOB = 1, PROTO_DATA,                      /* daemon -> worker */
-	PROTO_WANT, PROTO_RELEASE, PROTO_ROW, PROTO_DONE  /* worker -> daemon */
+	PROTO_WANT, PROTO_RELEASE, PROTO_ROW, PROTO_DONE, /* worker -> daemon */
+	PROTO_STARTED
 };
 
 enum proto_kind {
@@ -104,6 +107,16 @@ struct proto_done {
 	uint64_t used_us;             /* wall time of the job in the worker */
 	uint64_t fed;                 /* FRAMES: table index of the next packet that the open decoder would be fed */
 	char why[PROTO_WHY_MAX];      /* a sentence, when err */
+};
+
+/* In its sandbox, before it has read anything. A program that stands in for a worker may leave
+ * it out. */
+struct proto_started {
+	uint32_t type;                /* PROTO_STARTED */
+	int32_t err;                  /* 0, or -errno: it ends without having served, since `missing` */
+	int64_t pid;                  /* the process that serves, a child of the daemon's as well, where
+	                                 it isn't the one that was started; else 0 */
+	char missing[PROTO_WHY_MAX];  /* what it has to do without, in words; "": nothing */
 };
 
 /* The input memfd of a FRAMES job:

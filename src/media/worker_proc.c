@@ -31,7 +31,7 @@ static const char *const kept_variables[] = {
 /* All that the child needs, made before it exists: between vfork and exec it
  * shares our memory and may call async-signal-safe functions only. */
 struct plan {
-	const char *binary;
+	const char *binary, *argument;    /* argument NULL: none */
 	size_t memory;
 	pid_t parent;
 	int null, socket, window;
@@ -115,7 +115,9 @@ static void child_main(const struct plan *plan) __attribute__((noreturn));
 
 static void child_main(const struct plan *plan)
 {
-	char *const argv[] = { (char *)(uintptr_t)plan->binary, NULL };
+	char *const argv[] = {
+		(char *)(uintptr_t)plan->binary, (char *)(uintptr_t)plan->argument, NULL,
+	};
 	int err, report = fcntl(plan->report, F_DUPFD_CLOEXEC, FD_TEMPORARY);
 
 	if (report < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -202,7 +204,7 @@ static int execute(const struct plan *plan, int report, struct worker_proc *proc
 		kill(pid, SIGKILL);
 		goto reap;
 	}
-	proc->pid = pid;
+	proc->pid = proc->group = pid; /* by setsid() */
 	return 0;
 reap:
 	wait_for(pid, 0, &status, NULL);
@@ -227,11 +229,13 @@ static int open_channel(struct worker_proc *proc, int *ret_child_socket)
 	return 0;
 }
 
-int worker_proc_spawn(const char *binary, size_t memory, char *why, struct worker_proc *ret_proc)
+int worker_proc_spawn(const char *binary, size_t memory, bool require_sandbox, char *why,
+                      struct worker_proc *ret_proc)
 {
 	struct worker_proc proc = { .pidfd = -1, .socket = -1, .memory = memory };
 	struct plan plan = {
-		.binary = binary, .memory = memory, .parent = getpid(), .null = -1, .socket = -1,
+		.binary = binary, .argument = require_sandbox ? PROTO_ARG_REQUIRE : NULL,
+		.memory = memory, .parent = getpid(), .null = -1, .socket = -1,
 	};
 	struct rusage self;
 	int report[2], err;
@@ -273,12 +277,40 @@ out:
 	return err;
 }
 
-void worker_proc_limit_cpu(const struct worker_proc *p, uint64_t cpu_s)
+static bool is_our_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int worker_proc_follow(struct worker_proc *p, pid_t pid)
+{
+	int pidfd, status;
+
+	if (!is_our_child(pid) || pid == p->pid)
+		return -ECHILD;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	worker_proc_kill(p);
+	wait_for(p->pid, 0, &status, NULL);
+	close(p->pidfd);
+	p->pidfd = pidfd;
+	p->pid = pid;
+	p->spawner_rss = 0; /* forked after exec, it counts from its own start */
+	if (p->cpu_s)
+		worker_proc_limit_cpu(p, p->cpu_s);
+	return 0;
+}
+
+void worker_proc_limit_cpu(struct worker_proc *p, uint64_t cpu_s)
 {
 	struct rlimit limit;
 	struct timespec used;
 	clockid_t clock;
 
+	p->cpu_s = cpu_s;
 	if (clock_getcpuclockid(p->pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
 		return;
 	if (prlimit(p->pid, RLIMIT_CPU, NULL, &limit) < 0)
@@ -346,18 +378,35 @@ static void describe_end(const struct worker_proc *p, int status, const struct r
 	}
 }
 
+/* Whether it has ended; it stays to be reaped, so that its number and its group's stay its own. */
+static bool has_ended(const struct worker_proc *p, bool block)
+{
+	siginfo_t info = { 0 };
+	int err;
+
+	do
+		err = waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOWAIT | (block ? 0 : WNOHANG));
+	while (err < 0 && errno == EINTR);
+	if (err == 0 && info.si_pid)
+		kill(-p->group, SIGKILL); /* what it was started with goes with it */
+	return err < 0 || info.si_pid;
+}
+
 bool worker_proc_reap(struct worker_proc *p, bool block, char *how, bool *ret_killed)
 {
 	struct rusage usage;
-	int status;
-	pid_t got = wait_for(p->pid, block ? 0 : WNOHANG, &status, &usage);
+	int status, others;
+	pid_t got;
 
-	if (got == 0)
+	if (!has_ended(p, block))
 		return false;
+	got = wait_for(p->pid, 0, &status, &usage);
 	if (got < 0) /* whoever started us ignores SIGCHLD, or another part of us took it */
 		describe(how, "ended, nobody knows how (%s)", strerror(errno));
 	else
 		describe_end(p, status, &usage, how);
+	while (wait_for(-p->group, 0, &others, NULL) > 0)
+		continue;
 	*ret_killed = got < 0 || (WIFSIGNALED(status) && !is_own_doing(WTERMSIG(status)));
 	close(p->pidfd);
 	close(p->socket);

@@ -19,6 +19,8 @@
 
 struct worker_proc {
 	pid_t pid;               /* 0: no process */
+	pid_t group;             /* of it and what it was started with: the pid at first */
+	uint64_t cpu_s;          /* of the last worker_proc_limit_cpu */
 	int pidfd;               /* readable once it has ended */
 	int socket;              /* our end, non-blocking */
 	struct memfd window;     /* mapped writable, its descriptor closed */
@@ -26,15 +28,22 @@ struct worker_proc {
 	size_t spawner_rss;      /* bytes; see worker_proc_reap */
 };
 
-/* Starts binary (absolute path) with RLIMIT_DATA memory bytes (0: none). The
- * child gets SIGKILL when the calling thread ends, so only a thread that stays
+/* Starts binary (absolute path) with RLIMIT_DATA memory bytes (0: none); require_sandbox: with
+ * PROTO_ARG_REQUIRE. The child gets SIGKILL when the calling thread ends, so only a thread that stays
  * may call. Returns 0 once the program has been executed, else -errno with
  * why[WORKER_PROC_WHY_MAX] filled. */
-int worker_proc_spawn(const char *binary, size_t memory, char *why, struct worker_proc *ret_proc);
+int worker_proc_spawn(const char *binary, size_t memory, bool require_sandbox, char *why,
+                      struct worker_proc *ret_proc);
+
+/* It goes on as the process pid, another child of ours that it has made (with CLONE_PARENT, in its
+ * own process group): that one is watched, limited and reaped from now on, and the first one
+ * is ended. Returns 0 with another pidfd, or -errno with nothing changed; -ECHILD: not our
+ * child. */
+int worker_proc_follow(struct worker_proc *p, pid_t pid);
 
 /* Lets it use cpu_s more seconds of CPU time than it has used so far; over
  * that it gets SIGXCPU. A process that has just ended is no error. */
-void worker_proc_limit_cpu(const struct worker_proc *p, uint64_t cpu_s);
+void worker_proc_limit_cpu(struct worker_proc *p, uint64_t cpu_s);
 
 void worker_proc_kill(const struct worker_proc *p);
 

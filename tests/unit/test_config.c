@@ -302,6 +302,7 @@ static void defaults(void **state)
 	assert_null(c.access_key_id);
 	assert_null(c.log);
 	assert_null(c.log_level);
+	assert_null(c.sandbox);
 	assert_null(c.fuse_options);
 	assert_int_equal(c.max_attempts, 0);
 	assert_int_equal(c.connections, 32);
@@ -321,7 +322,7 @@ static void every_mount_key_is_an_option(void **state)
 	                             "aws_access_key_id=AKIA,aws_secret_access_key=s\\,e=c,"
 	                             "aws_session_token=t,no_sign_request=no,path_style=true,max_attempts=7,"
 	                             "connections=9,workers=4,memory=512M,timeout=1500ms,metadata_ttl=5m,"
-	                             "log=/var/log/x,log_level=warn");
+	                             "log=/var/log/x,log_level=warn,sandbox=require");
 
 	(void)state;
 	assert_string_equal(c.region, "eu-central-1");
@@ -340,6 +341,7 @@ static void every_mount_key_is_an_option(void **state)
 	assert_int_equal(c.metadata_ttl_ms, 300000);
 	assert_string_equal(c.log, "/var/log/x");
 	assert_string_equal(c.log_level, "warn");
+	assert_string_equal(c.sandbox, "require");
 	config_done(&c);
 }
 
@@ -395,6 +397,7 @@ static void a_wrong_value_is_told_with_what_is_right(void **state)
 		{ "metadata_ttl=ever",
 		  "-o metadata_ttl = ever: must be a time from 0s to 31622400s, as in 500ms, 60s or 5m, or "
 		  "forever" },
+		{ "sandbox=no", "-o sandbox = no: must be warn or require" },
 		{ "log_level=loud", "-o log_level = loud: must be error, warn, info or debug" },
 		{ "log", "-o log: must be a file or syslog" },
 		{ "config", "-o config: must be followed by =FILE" },
@@ -417,7 +420,7 @@ static void options_of_later_versions_say_so(void **state)
 {
 	static const char *const keys[] = { "accelerate", "cloudfront", "requester_pays", "cache",
 		                            "cache_size", "cache_policy", "cache_blocks_size", "optimize",
-		                            "exclude", "sandbox" };
+		                            "exclude" };
 	char option[64], sentence[64];
 
 	(void)state;
@@ -566,7 +569,7 @@ static void a_wrong_file_is_told_by_line_and_key(void **state)
 	ini_fails("[mount]\nconfig = y.ini\n",
 	          "x.ini:2: [mount] config: no such key; there are: region endpoint_url profile "
 	          "aws_access_key_id aws_secret_access_key aws_session_token no_sign_request path_style "
-	          "max_attempts connections workers memory timeout metadata_ttl log log_level");
+	          "max_attempts connections workers memory sandbox timeout metadata_ttl log log_level");
 }
 
 static void a_file_that_cannot_be_read_is_told(void **state)

@@ -399,7 +399,8 @@ def worker_status(worker):
     """Lines of /proc/PID/status of the worker that worker_tool has started."""
     tool = worker.process.pid
     with open(f"/proc/{tool}/task/{tool}/children") as f:
-        pid = f.read().split()[0]
+        pids = f.read().split()
+    [pid] = [pid for pid in pids if open(f"/proc/{pid}/comm").read() == "s3sample-worker\n"]
     with open(f"/proc/{pid}/status") as f:
         return pid, dict(line.rstrip("\n").split(":\t", 1) for line in f)
 

@@ -41,7 +41,7 @@ static struct {
 } options = {.cpu_limit = 60, .deadline_s = 60};
 
 static struct {
-	pid_t pid;
+	pid_t pid, group;
 	int socket;
 	uint8_t *window;
 	int window_fd;
@@ -98,12 +98,28 @@ static void run_worker(int socket)
 	int s = fcntl(socket, F_DUPFD, 10), w = fcntl(worker.window_fd, F_DUPFD, 10);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setsid();
 	if (dup2(s, PROTO_FD_SOCKET) < 0 || dup2(w, PROTO_FD_WINDOW) < 0)
 		_exit(126);
 	limit(RLIMIT_DATA, options.data_limit);
 	limit(RLIMIT_CPU, options.cpu_limit);
 	execl(options.worker, options.worker, (char *)NULL);
 	_exit(127);
+}
+
+/* The process that serves may be another one than was started. */
+static void hear_started(void)
+{
+	struct proto_started m;
+	int status;
+
+	worker.group = worker.pid;
+	/* Nothing comes from one that can't even start: what it was is seen with the first job. */
+	if (recv(worker.socket, &m, sizeof(m), 0) != sizeof(m) || m.type != PROTO_STARTED || !m.pid)
+		return;
+	kill(worker.pid, SIGKILL);
+	waitpid(worker.pid, &status, 0);
+	worker.pid = (pid_t)m.pid;
 }
 
 static void start_worker(void)
@@ -121,14 +137,21 @@ static void start_worker(void)
 		run_worker(pair[1]);
 	close(pair[1]);
 	worker.socket = pair[0];
+	hear_started();
 }
 
 static int stop_worker(void)
 {
 	int status = 0;
+	siginfo_t info;
 
 	close(worker.socket);
+	while (waitid(P_PID, (id_t)worker.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	kill(-worker.group, SIGKILL); /* its namespace's init */
 	while (waitpid(worker.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	while (waitpid(-worker.group, NULL, 0) > 0)
 		;
 	worker.pid = 0;
 	return status;

@@ -74,6 +74,7 @@ class Mount:
             (folder / "config.ini").write_text(config)
             self.options["config"] = folder / "config.ini"
         self.env = environment(self.home, env)
+        self.worker = self.env["S3SAMPLEFS_WORKER"]
         self.pid = None
         self.process = None
         self._workers = []
@@ -157,11 +158,13 @@ class Mount:
             self.process.must_run()
 
     def workers(self):
-        """Process ids of the worker processes."""
+        """Process ids of the worker processes: of those that are in their sandbox, not of what they are
+        started by, nor of their namespaces' inits."""
         found = []
         for pid in children(self.pid):
             try:
-                if os.path.samefile(f"/proc/{pid}/exe", worker_program()):
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                if name == "s3sample-worker" and os.path.samefile(f"/proc/{pid}/exe", self.worker):
                     found.append(pid)
             except OSError:
                 continue
