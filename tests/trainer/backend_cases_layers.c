@@ -21,18 +21,18 @@
 #define CONV_TOLERANCE 5e-5
 
 static const struct conv_shape convs[] = {
-	/* n c h w, k r s, strides, pads */
-	{ 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0 },
-	{ 2, 3, 5, 7, 4, 3, 3, 1, 1, 1, 1 },
-	{ 3, 3, 17, 15, 8, 3, 3, 2, 2, 1, 1 },
-	{ 8, 3, 32, 32, 16, 3, 3, 2, 2, 1, 1 },
-	{ 4, 16, 16, 16, 32, 3, 3, 2, 2, 1, 1 },
-	{ 5, 13, 1, 47, 16, 1, 5, 1, 2, 0, 2 },
-	{ 2, 5, 1, 3, 7, 1, 5, 1, 2, 0, 2 },
-	{ 1, 2, 9, 6, 3, 5, 3, 1, 2, 0, 1 },
-	{ 2, 3, 6, 11, 5, 1, 1, 3, 2, 0, 0 },
-	{ 1, 4, 3, 3, 2, 3, 3, 1, 1, 0, 0 },
-	{ 300, 1, 2, 2, 1, 2, 2, 1, 1, 1, 1 },
+	/* n c h w, k r s, strides, pads, no_dx */
+	{ 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, false },
+	{ 2, 3, 5, 7, 4, 3, 3, 1, 1, 1, 1, false },
+	{ 3, 3, 17, 15, 8, 3, 3, 2, 2, 1, 1, false },
+	{ 8, 3, 32, 32, 16, 3, 3, 2, 2, 1, 1, false },
+	{ 4, 16, 16, 16, 32, 3, 3, 2, 2, 1, 1, false },
+	{ 5, 13, 1, 47, 16, 1, 5, 1, 2, 0, 2, false },
+	{ 2, 5, 1, 3, 7, 1, 5, 1, 2, 0, 2, false },
+	{ 1, 2, 9, 6, 3, 5, 3, 1, 2, 0, 1, false },
+	{ 2, 3, 6, 11, 5, 1, 1, 3, 2, 0, 0, false },
+	{ 1, 4, 3, 3, 2, 3, 3, 1, 1, 0, 0, false },
+	{ 300, 1, 2, 2, 1, 2, 2, 1, 1, 1, 1, false },
 };
 
 /* skip: values in front of the filters. */
@@ -88,7 +88,7 @@ static void convolutions_with_filters_at_odd_addresses(void **state)
 static void filters_are_rounded_to_the_nearest(void **state)
 {
 	enum { K = 4 * 4096 };
-	const struct conv_shape s = { 1, 1, 1, 1, K, 1, 1, 1, 1, 0, 0 };
+	const struct conv_shape s = { 1, 1, 1, 1, K, 1, 1, 1, 1, 0, 0, false };
 	enum precision precision = world.backend[FIRST]->activations;
 	float *values = malloc(K * sizeof(*values)), one = 1;
 
@@ -136,7 +136,7 @@ static void filters_are_rounded_to_the_nearest(void **state)
 
 static void a_filter_larger_than_the_picture_is_refused(void **state)
 {
-	const struct conv_shape s = { 1, 1, 2, 5, 1, 3, 3, 1, 1, 0, 0 };
+	const struct conv_shape s = { 1, 1, 2, 5, 1, 3, 3, 1, 1, 0, 0, false };
 	struct backend *b = world.backend[FIRST];
 	struct conv *c;
 

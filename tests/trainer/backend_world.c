@@ -198,6 +198,17 @@ void world_same_bits(const struct array *a, int run, int other)
 	free(w);
 }
 
+void world_same_but_nans(const struct array *a, int run, int other)
+{
+	float *v = fetch_floats(a, run), *w = fetch_floats(a, other);
+
+	for (size_t i = 0; i < a->n; i++)
+		if (memcmp(&v[i], &w[i], sizeof(v[i])) != 0 && !(isnan(v[i]) && isnan(w[i])))
+			fail_msg("value %zu of %zu is %a, and %a", i, a->n, (double)v[i], (double)w[i]);
+	free(v);
+	free(w);
+}
+
 void world_same_numbers(const struct array *a, int run, int other)
 {
 	float *v = fetch_floats(a, run), *w = fetch_floats(a, other);

@@ -62,6 +62,8 @@ void world_same_but_repeats(const struct array *a, double tolerance);
 void world_same_beside(const struct array *a, double tolerance, double terms);
 void world_same_bits(const struct array *a, int run, int other);
 /* Exactly the same numbers, but any NaN is the same as another, and 0 as -0. */
+/* A NaN may be any other NaN. */
+void world_same_but_nans(const struct array *a, int run, int other);
 void world_same_numbers(const struct array *a, int run, int other);
 
 /* Of the reference's absolute values. */

@@ -37,7 +37,8 @@ struct pinned {
 
 static std::vector<cudaStream_t> streams;
 static std::map<const char *, struct pinned> pinned; /* by its start */
-static int devices = 1, capability = 9, live;
+static int devices = 1, capability = 9, driver = 13000, live;
+static bool code = true;
 static thread_local int device = -1;
 static unsigned failing, calls, tf32, changed;
 static uint32_t random_state = 1;
@@ -54,6 +55,16 @@ void fake_cuda_seed(unsigned seed)
 void fake_cuda_capability(int major)
 {
 	capability = major;
+}
+
+void fake_cuda_driver(int version)
+{
+	driver = version;
+}
+
+void fake_cuda_code(bool there)
+{
+	code = there;
 }
 
 void fake_cuda_devices(int n)
@@ -211,6 +222,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *ret, unsigned flags)
 	live++;
 	cuda_on_cpu_queue = [](struct CUstream_st *stream, std::function<void()> kernel) {
 		cudaError_t launch = enter(cudaErrorLaunchOutOfResources);
+
+		if (!launch && !code)
+			launch = failed(cudaErrorNoKernelImageForDevice);
 
 		if (!launch)
 			launch = cudaGetLastError();
@@ -417,6 +431,8 @@ cudaError_t cudaGetDeviceCount(int *ret)
 {
 	if (fake_cuda_fails())
 		return failed(cudaErrorInsufficientDriver);
+	if (driver < 13000)
+		return failed(cudaErrorInsufficientDriver);
 	*ret = devices;
 	return devices ? cudaSuccess : failed(cudaErrorNoDevice);
 }
@@ -452,6 +468,19 @@ cudaError_t cudaDeviceGetAttribute(int *ret, enum cudaDeviceAttr attribute, int)
 cudaError_t cudaRuntimeGetVersion(int *ret)
 {
 	*ret = 13000;
+	return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *ret)
+{
+	*ret = driver;
+	return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *ret_free, size_t *ret_total)
+{
+	*ret_free = (size_t)100 << 20;
+	*ret_total = (size_t)16 << 30;
 	return cudaSuccess;
 }
 

@@ -11,6 +11,8 @@
 #ifndef TESTS_TRAINER_FAKE_CUDA_H
 #define TESTS_TRAINER_FAKE_CUDA_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -20,6 +22,13 @@ void fake_cuda_seed(unsigned seed);
 /* Devices there are from now on, and the first part of their compute capability. */
 void fake_cuda_devices(int n);
 void fake_cuda_capability(int major);
+
+/* The driver's version from now on, as CUDA gives it (13000: 13.0, at first); 0: there is none.
+ * The runtime is 13.0, and calls both too old. */
+void fake_cuda_driver(int version);
+
+/* Whether the kernels were built for the device. */
+void fake_cuda_code(bool there);
 
 /* The call with this number from now on, counted from 1, fails; 0: none. Of destructors,
  * none does. */

@@ -1,6 +1,7 @@
 /* layer_tool.c - one layer, forward and backward, on arrays of .npy files.
  *
  *     layer_tool BACKEND LAYER FOLDER [NAME=NUMBER]...
+ *     layer_tool BACKEND describe
  *
  * BACKEND is reference, cpu or cuda, behind it perhaps -bf16 or -fp16. Arrays are read from
  * FOLDER/NAME.npy and written there, under the names that backend.h uses, activations as float32,
@@ -349,8 +350,25 @@ static void open_backend(const char *name)
 		must(narrow_new(b, precision, &b), name);
 }
 
+/* What the backend says of itself. */
+static int describe(void)
+{
+	struct buf text;
+
+	buf_init(&text, 1 << 16);
+	b->ops->describe(b, &text);
+	printf("%s", text.data ? text.data : "");
+	buf_done(&text);
+	backend_free(b);
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
+	if (argc == 3 && strcmp(argv[2], "describe") == 0) {
+		open_backend(argv[1]);
+		return describe();
+	}
 	if (argc < 4)
 		die("BACKEND LAYER FOLDER [NAME=NUMBER]...", "usage");
 	open_backend(argv[1]);

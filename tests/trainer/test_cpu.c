@@ -71,13 +71,13 @@ static void convolutions_agree(void **state)
 {
 	static const struct conv_shape shapes[] = {
 		/* n c h w, k r s, stride, pad */
-		{ 4, 3, 32, 32, 16, 3, 3, 2, 2, 1, 1 },
-		{ 4, 16, 16, 16, 32, 3, 3, 2, 2, 1, 1 },
-		{ 3, 32, 7, 5, 64, 3, 3, 2, 2, 1, 1 },
-		{ 2, 64, 1, 1, 8, 3, 3, 2, 2, 1, 1 },
-		{ 5, 20, 1, 65, 64, 1, 5, 1, 2, 0, 2 },
-		{ 1, 13, 1, 2, 7, 1, 5, 1, 2, 0, 2 },
-		{ 2, 5, 9, 11, 3, 3, 3, 1, 1, 1, 1 },
+		{ 4, 3, 32, 32, 16, 3, 3, 2, 2, 1, 1, false },
+		{ 4, 16, 16, 16, 32, 3, 3, 2, 2, 1, 1, false },
+		{ 3, 32, 7, 5, 64, 3, 3, 2, 2, 1, 1, false },
+		{ 2, 64, 1, 1, 8, 3, 3, 2, 2, 1, 1, false },
+		{ 5, 20, 1, 65, 64, 1, 5, 1, 2, 0, 2, false },
+		{ 1, 13, 1, 2, 7, 1, 5, 1, 2, 0, 2, false },
+		{ 2, 5, 9, 11, 3, 3, 3, 1, 1, 1, 1, false },
 	};
 
 	(void)state;
@@ -87,7 +87,7 @@ static void convolutions_agree(void **state)
 
 static void a_convolution_gives_the_same_bits_each_time(void **state)
 {
-	const struct conv_shape s = { 8, 16, 16, 16, 32, 3, 3, 2, 2, 1, 1 };
+	const struct conv_shape s = { 8, 16, 16, 16, 32, 3, 3, 2, 2, 1, 1, false };
 	size_t n_filters = (size_t)s.k * s.c * s.r * s.s;
 	float *x = random_array(8 * 16 * 16 * 16, 1), *dy = random_array(8 * 32 * 8 * 8, 2);
 	float *first = zero_array(n_filters), *again = zero_array(n_filters);

@@ -1,13 +1,14 @@
 /* The GPU's backend against the reference, on a GPU; exits 77 where there is none. Says which
  * algorithms cuDNN was asked for. */
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "backend/backend.h"
 #include "backend/cuda.h"
 #include "backend_cases.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "util/why.h"
 
 enum { SKIPPED = 77 };
 
@@ -15,11 +16,13 @@ static int compare(const char *name, const struct cuda_options *options)
 {
 	struct backend_cases cases = { .repeats = options->deterministic };
 	int err = cuda_new(options, &cases.tested), failed;
+	struct why why;
 	struct buf text;
 
 	if (err) {
-		fprintf(stderr, "device %d can't be used: %s\n", options->device, strerror(-err));
-		return 1;
+		cuda_why(options, err, &why);
+		fprintf(stderr, "%s: %s%s\n", name, err == -ENOTSUP ? "not on this card: " : "", why.text);
+		return err == -ENOTSUP ? 0 : 1;
 	}
 	buf_init(&text, 1 << 16);
 	cases.tested->ops->describe(cases.tested, &text);

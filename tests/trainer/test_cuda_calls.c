@@ -13,6 +13,7 @@
 #include "backend/cuda.h"
 #include "backend/cuda_priv.h"
 #include "base/buf.h"
+#include "util/why.h"
 #include "backend_cases.h"
 #include "cuda_on_cpu_control.h"
 #include "fake_cuda.h"
@@ -32,6 +33,108 @@ static void no_such_device_is_said(void **state)
 	assert_int_equal(cuda_devices(), 0);
 	assert_int_equal(cuda_new(&options, &b), -ENODEV);
 	fake_cuda_devices(1);
+	assert_int_equal(fake_cuda_live(), 0);
+}
+
+/* The sentence for cuda_new's failure. */
+static const char *told(const struct cuda_options *options, int err)
+{
+	static struct why why;
+	struct backend *b;
+
+	assert_int_equal(cuda_new(options, &b), err);
+	assert_int_equal(cuda_why(options, err, &why), err);
+	assert_int_equal(fake_cuda_live(), 0);
+	return why.text;
+}
+
+static void each_cause_that_a_person_can_mend_has_its_sentence(void **state)
+{
+	struct cuda_options options = { 0 };
+	struct why why;
+
+	(void)state;
+	fake_cuda_driver(0);
+	assert_int_equal(cuda_devices(), 0);
+	assert_int_equal(cuda_why_no_devices(&why), -ENOSYS);
+	assert_non_null(strstr(why.text, "there is no NVIDIA driver"));
+	fake_cuda_driver(12020);
+	assert_int_equal(cuda_devices(), 0);
+	assert_int_equal(cuda_why_no_devices(&why), -ENOSYS);
+	assert_non_null(strstr(why.text, "driver is for CUDA 12.2, and this program was built with 13.0"));
+	fake_cuda_driver(13000);
+	fake_cuda_devices(0);
+	assert_int_equal(cuda_why_no_devices(&why), -ENODEV);
+	assert_non_null(strstr(why.text, "no GPU that it shows"));
+	fake_cuda_devices(1);
+	fake_cuda_code(false);
+	assert_non_null(strstr(told(&options, -ENOEXEC),
+	                       "no code for Fake GPU (compute capability 9.0)"));
+	fake_cuda_code(true);
+	fake_cuda_capability(7);
+	options.reduced_precision = true;
+	assert_non_null(strstr(told(&options, -ENOTSUP), "precision = tf32: this GPU is too old"));
+	fake_cuda_capability(9);
+}
+
+/* Whatever fails, its library and its text are told; memory that is short, as that. */
+static void a_failure_is_told_in_the_librarys_words(void **state)
+{
+	const struct cuda_options options = { 0 };
+	bool cuda = false, cudnn = false, cublas = false, memory = false;
+	struct backend *b;
+	struct why why;
+	int err = -1;
+
+	(void)state;
+	for (unsigned call = 1; err != 0; call++) {
+		fake_cuda_fail(call);
+		err = cuda_new(&options, &b);
+		if (!err)
+			continue;
+		cuda_why(&options, err, &why);
+		cuda = cuda || strstr(why.text, "CUDA: ");
+		cudnn = cudnn || strstr(why.text, "cuDNN: ");
+		cublas = cublas || strstr(why.text, "cuBLAS: ");
+		memory = memory || strstr(why.text, "no memory left: 100 of 16384 MiB are free (C");
+		if (err == -EIO)
+			assert_null(strstr(why.text, strerror(EIO)));
+	}
+	backend_free(b);
+	fake_cuda_fail(0);
+	assert_true(cuda && cudnn && cublas && memory);
+}
+
+/* Of samples nobody wants the gradient. */
+static void no_way_back_to_samples_is_chosen_or_paid_for(void **state)
+{
+	const struct cuda_options options = { .deterministic = true };
+	struct conv_shape shape = { .n = 1, .c = 1, .h = 2, .w = 2, .k = 1, .r = 1, .s = 1, .stride_h = 1,
+	                            .stride_w = 1 };
+	unsigned calls[2];
+	struct backend *b;
+
+	(void)state;
+	assert_int_equal(cuda_new(&options, &b), 0);
+	for (int i = 0; i < 2; i++) {
+		struct conv *conv;
+		float *x;
+		void *buffer;
+
+		shape.no_dx = i == 1;
+		fake_cuda_fail(0);
+		assert_int_equal(b->ops->conv_new(b, &shape, &conv), 0);
+		calls[i] = fake_cuda_calls();
+		assert_int_equal(b->ops->alloc(b, 64 * sizeof(*x), &buffer), 0);
+		x = buffer;
+		assert_int_equal(b->ops->conv_forward(b, conv, x, x + 16, x + 32), 0);
+		assert_int_equal(b->ops->conv_backward_filters(b, conv, x, x + 32, x + 16), 0);
+		assert_int_equal(b->ops->conv_backward_data(b, conv, x + 32, x + 16, x), i ? -EINVAL : 0);
+		b->ops->conv_free(b, conv);
+		b->ops->release(b, buffer);
+	}
+	assert_true(calls[1] + 3 <= calls[0]);
+	backend_free(b);
 	assert_int_equal(fake_cuda_live(), 0);
 }
 
@@ -58,7 +161,7 @@ enum { N = 4 };
 /* One of everything that asks CUDA for something. */
 static int some_work(const struct cuda_options *options)
 {
-	const struct conv_shape shape = { 1, 1, 2, 2, 1, 1, 1, 1, 1, 0, 0 };
+	const struct conv_shape shape = { 1, 1, 2, 2, 1, 1, 1, 1, 1, 0, 0, false };
 	const struct norm_shape norm = { 1, 1, N, 1, 1e-5f };
 	const float host[N] = { 1, 2, 3, 4 };
 	float back[N];
@@ -261,6 +364,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_such_device_is_said),
+		cmocka_unit_test(each_cause_that_a_person_can_mend_has_its_sentence),
+		cmocka_unit_test(a_failure_is_told_in_the_librarys_words),
+		cmocka_unit_test(no_way_back_to_samples_is_chosen_or_paid_for),
 		cmocka_unit_test(describe_names_what_a_result_depends_on),
 		cmocka_unit_test(every_failure_is_returned_and_leaves_nothing),
 		cmocka_unit_test(pinned_memory_is_read_until_the_next_download),

@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from lib import formulas
-from lib.programs import WITH_CUDA
+from lib.programs import WITH_CUDA, need
 from lib.runs import checkpoint, events, predict, refused, same_bits, start, train, wait_for_step
 from lib.small import samples_of
 from safetensors import safe_open
@@ -26,6 +26,7 @@ def precision(request):
 
 @pytest.fixture(params=["reference", "cpu"] + ["cuda"] * WITH_CUDA)
 def backend(request, precision):
+    need(request.param, precision)
     return f"{request.param}-{precision}"
 
 
@@ -110,6 +111,7 @@ def arrays(out):
 
 
 def test_it_learns_as_with_float32(small, precision, device, tmp_path):
+    need(device[1], precision)
     last = {}
     for name in ("float32", precision):
         train(small, tmp_path / name, "--epochs", 12, "--precision", name, *device)
@@ -227,5 +229,6 @@ def test_tf32_needs_a_gpu(small, tmp_path):
 
 if WITH_CUDA:
     def test_tf32_learns(small, tmp_path):
+        need("cuda", "tf32")
         train(small, tmp_path, "--epochs", 12, "--precision", "tf32", "--device", "cuda")
         assert events(tmp_path, "epoch")[-1]["val_accuracy"] == 1

@@ -12,7 +12,7 @@
  * are void * here and of the backend's precision.
  *
  * One thread at a time uses a backend. Functions return 0 or -errno: -ENOMEM, -EINVAL
- * (no such shape), -EIO (the library or the device failed; logged at debug). Where a
+ * (no such shape), -EIO (the library or the device failed; backend_words says how). Where a
  * function may run behind the caller's back, the failure comes from a later one, at
  * the latest from download. */
 #ifndef S3SAMPLE_BACKEND_BACKEND_H
@@ -39,6 +39,7 @@ struct conv_shape {
 	int k, r, s;
 	int stride_h, stride_w;
 	int pad_h, pad_w;       /* on both sides */
+	bool no_dx;             /* x are samples: conv_backward_data won't be asked for, and needn't work */
 };
 
 /* (size + 2 pad - filter) / stride + 1, rounded down; below 1 if there is none. */
@@ -181,5 +182,13 @@ size_t backend_activation_size(const struct backend *b);
 
 /* NULL is allowed. */
 void backend_free(struct backend *b);
+
+/* For backends: remembers, for this thread as errno is, what a library said when it failed, logs it
+ * at debug and returns err. */
+int backend_failed(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* For people: what a library said last when it failed with err in this thread, or what strerror
+ * says. Until the thread's next failure. */
+const char *backend_words(int err);
 
 #endif

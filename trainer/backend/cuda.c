@@ -7,8 +7,8 @@
 #include "backend/cuda_kernels.h"
 #include "backend/cuda_priv.h"
 #include "base/buf.h"
-#include "base/log.h"
 #include "util/file.h"
+#include "util/why.h"
 
 /* What NVIDIA recommends for its largest GPUs. One of our own, as without it cuBLAS promises
  * the same bits only as long as no other stream runs. */
@@ -186,8 +186,7 @@ int cuda_new(const struct cuda_options *options, struct backend **ret)
 	int devices = cuda_devices(), err;
 
 	if (options->device < 0 || options->device >= devices) {
-		log_debug("CUDA: no device %d, there are %d", options->device, devices);
-		return -ENODEV;
+		return backend_failed(-ENODEV, "CUDA: no device %d, there are %d", options->device, devices);
 	}
 	cuda = calloc(1, sizeof(*cuda));
 	if (!cuda)
@@ -196,8 +195,12 @@ int cuda_new(const struct cuda_options *options, struct backend **ret)
 	cuda->options = *options;
 	err = init(cuda);
 	if (err) {
+		struct why words;
+
+		/* Ends may fail too, with words of their own. */
+		why_set(&words, err, "%s", backend_words(err));
 		free_cuda(&cuda->base);
-		return err;
+		return backend_failed(err, "%.500s", words.text);
 	}
 	*ret = &cuda->base;
 	return 0;

@@ -23,8 +23,13 @@ struct cuda_options {
 	enum precision activations;
 };
 
+struct why;
+
 /* How many devices there are; 0 also where there is no driver. */
 int cuda_devices(void);
+
+/* Why cuda_devices said 0: no driver, an older one than CUDA's runtime, no GPU. Returns -errno. */
+int cuda_why_no_devices(struct why *why);
 
 #define CUDA_PLACE 48 /* bytes */
 
@@ -33,7 +38,11 @@ int cuda_devices(void);
 int cuda_place(int device, uint8_t ret[CUDA_PLACE]);
 
 /* Returns 0, -ENODEV (no such device), -ENOTSUP (one that has no TF32 or bf16: before compute
- * capability 8.0), -ENOMEM or -EIO. Free with backend_free. */
+ * capability 8.0), -ENOEXEC (one that this program has no code for), -ENOSYS (its driver is too
+ * old), -ENOMEM or -EIO. Free with backend_free. */
 int cuda_new(const struct cuda_options *options, struct backend **ret);
+
+/* The sentence for a failure of cuda_new; returns err. Right after it, in the same thread. */
+int cuda_why(const struct cuda_options *options, int err, struct why *why);
 
 #endif

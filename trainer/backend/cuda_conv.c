@@ -33,6 +33,7 @@ struct conv {
 	size_t filters_size; /* bytes of their copy, in the activations' precision */
 	size_t workspace_max;
 	struct way forward, data, weights;
+	bool no_dx;         /* there is no way `data` */
 };
 
 /* ---- choosing algorithms ------------------------------------------------------------- */
@@ -170,8 +171,7 @@ static int choose(struct cuda *cuda, const struct conv *c, struct way *w, find_f
 		          size);
 		return 0;
 	}
-	log_debug("cuDNN: %s: none of %d algorithms will do", what, n);
-	return -EIO;
+	return backend_failed(-EIO, "cuDNN: %s: none of %d algorithms will do", what, n);
 }
 
 /* ---- the workspace ------------------------------------------------------------------- */
@@ -250,6 +250,7 @@ static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape 
 {
 	int err = descriptors_init(c, s, data_type(cuda));
 
+	c->no_dx = s->no_dx;
 	c->filters_n = (size_t)s->k * s->c * s->r * s->s;
 	c->filters_size = c->filters_n * backend_activation_size(&cuda->base);
 	c->workspace_max = 2 * (c->filters_size + activations_size(cuda, s));
@@ -257,13 +258,13 @@ static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape 
 		c->workspace_max = WORKSPACE_MAX;
 	if (!err)
 		err = way_init(cuda, &c->forward, s);
-	if (!err)
+	if (!err && !c->no_dx)
 		err = way_init(cuda, &c->data, s);
 	if (!err)
 		err = way_init(cuda, &c->weights, s);
 	if (!err)
 		err = choose(cuda, c, &c->forward, find_forward, workspace_forward, "forward");
-	if (!err)
+	if (!err && !c->no_dx)
 		err = choose(cuda, c, &c->data, find_data, workspace_data, "backward data");
 	if (!err)
 		err = choose(cuda, c, &c->weights, find_weights, workspace_weights, "backward filters");
@@ -273,11 +274,11 @@ static int conv_init(struct cuda *cuda, struct conv *c, const struct conv_shape 
 /* So that training asks for no memory in its first steps. */
 static int reserve(struct cuda *cuda, const struct conv *c)
 {
-	const struct way *ways[] = { &c->forward, &c->data, &c->weights };
+	const struct way *ways[] = { &c->forward, &c->weights, &c->data };
 	void *copy, *workspace;
 	int err = 0;
 
-	for (int i = 0; i < 3 && !err; i++)
+	for (int i = 0; i < (c->no_dx ? 2 : 3) && !err; i++)
 		err = room(cuda, c, ways[i], &copy, &workspace);
 	return err;
 }
@@ -381,7 +382,7 @@ int cuda_conv_backward_data(struct backend *b, struct conv *c, const void *dy,
 	const struct way *w = &c->data;
 	const void *read;
 	void *workspace;
-	int err = prepare(cuda, c, w, filters, &read, &workspace);
+	int err = c->no_dx ? -EINVAL : prepare(cuda, c, w, filters, &read, &workspace);
 
 	if (err)
 		return err;

@@ -25,9 +25,9 @@ static int nccl_error(struct cuda *cuda, ncclResult_t result, const char *what)
 {
 	if (result == ncclSuccess)
 		return 0;
-	log_debug("NCCL: %s: %s: %s", what, ncclGetErrorString(result), ncclGetLastError(cuda->nccl));
 	(void)cudaGetLastError();
-	return result == ncclRemoteError ? -ECONNRESET : -EIO;
+	return backend_failed(result == ncclRemoteError ? -ECONNRESET : -EIO, "NCCL: %s: %s: %s", what,
+	                      ncclGetErrorString(result), ncclGetLastError(cuda->nccl));
 }
 
 /* Ends the sums that the GPU is waiting in, too. */
@@ -61,8 +61,7 @@ static int finish(struct cuda *cuda, ncclResult_t result, unsigned seconds_max, 
 	while (err == -EINPROGRESS) {
 		err = progress(cuda, what);
 		if (err == -EINPROGRESS && seconds_max && clock_ns() > end) {
-			log_debug("NCCL: %s: nothing for %u s", what, seconds_max);
-			err = -ETIMEDOUT;
+			err = backend_failed(-ETIMEDOUT, "NCCL: %s: nothing for %u s", what, seconds_max);
 		}
 		if (err == -EINPROGRESS)
 			sched_yield();
@@ -75,10 +74,9 @@ int cuda_nccl_id(uint8_t ret[CUDA_NCCL_ID])
 	ncclUniqueId id;
 	ncclResult_t result = ncclGetUniqueId(&id);
 
-	if (result != ncclSuccess) {
-		log_debug("NCCL: id: %s: %s", ncclGetErrorString(result), ncclGetLastError(NULL));
-		return -EIO;
-	}
+	if (result != ncclSuccess)
+		return backend_failed(-EIO, "NCCL: id: %s: %s", ncclGetErrorString(result),
+		                      ncclGetLastError(NULL));
 	memcpy(ret, &id, CUDA_NCCL_ID);
 	return 0;
 }

@@ -31,7 +31,7 @@ static inline struct cuda *cuda_of(struct backend *b)
 	return (struct cuda *)b;
 }
 
-/* cuda_error.c: the libraries' codes as -errno, their texts logged; what: for the log. */
+/* cuda_error.c: the libraries' codes as -errno, their texts for backend_words; what: begins them. */
 int cuda_error(cudaError_t error, const char *what);
 int cuda_error_cudnn(cudnnStatus_t status, const char *what);
 int cuda_error_cublas(cublasStatus_t status, const char *what);

@@ -73,7 +73,7 @@ static int layer_init(struct branch *br, int i, int c, int h, int w)
 		.n = images, .c = c, .h = h, .w = w,
 		.k = channels(config, i), .r = config->r, .s = config->s,
 		.stride_h = config->stride_h, .stride_w = config->stride_w,
-		.pad_h = config->r / 2, .pad_w = config->s / 2,
+		.pad_h = config->r / 2, .pad_w = config->s / 2, .no_dx = i == 0,
 	};
 	l->norm = (struct norm_shape){
 		.n = images, .c = l->shape.k, .m = conv_out_h(&l->shape) * conv_out_w(&l->shape),

@@ -221,12 +221,14 @@ int model_new(struct backend *b, const struct model_config *config, uint64_t see
 	if (!err)
 		err = initialise(m, seed);
 	if (err) {
-		model_free(m);
 		if (err == -ENOMEM)
-			return why_set(why, err, "out of memory on the device (%s): a smaller batch, crop or "
-			               "width needs less", b->ops->name);
-		return why_set(why, err, "the layers can't be built on the device (%s): %s", b->ops->name,
-		               strerror(-err));
+			why_set(why, err, "out of memory on the device (%s): a smaller batch, crop or width needs "
+			        "less (%s)", b->ops->name, backend_words(err));
+		else
+			why_set(why, err, "the layers can't be built on the device (%s): %s", b->ops->name,
+			        backend_words(err));
+		model_free(m);
+		return err;
 	}
 	*ret = m;
 	return 0;

@@ -1,6 +1,7 @@
 /* main.c - the command s3sample-train. */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "dist/dist.h"
 #include "train/interrupt.h"
 #include "train/options.h"
@@ -12,6 +13,8 @@ static int run(const struct options *o, int *argc, char ***argv, struct why *why
 	struct dist *d;
 	int status;
 
+	if (o->verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
 	/* MPI's threads would end the process. */
 	interrupt_block();
 	if (dist_new(argc, argv, &d, why))

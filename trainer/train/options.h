@@ -42,6 +42,7 @@ struct options {
 	uint32_t checkpoint_every;      /* steps; 0: after each epoch */
 	uint32_t log_every;             /* steps */
 	bool resume, resume_anyway, overwrite, deterministic;
+	bool verbose;                   /* what libraries are asked for, and say */
 };
 
 /* Reads the command line, and the file it names. Returns 0, or the exit status (2: what was

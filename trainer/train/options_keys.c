@@ -154,6 +154,7 @@ static const struct key keys[] = {
 	{ .name = "resume", .kind = KEY_BOOL, .where = LINE, .offset = AT(resume) },
 	{ .name = "resume_anyway", .kind = KEY_BOOL, .where = LINE, .offset = AT(resume_anyway) },
 	{ .name = "overwrite", .kind = KEY_BOOL, .where = LINE, .offset = AT(overwrite) },
+	{ .name = "verbose", .kind = KEY_BOOL, .where = LINE, .offset = AT(verbose) },
 };
 
 const struct keys option_keys = { keys, sizeof(keys) / sizeof(keys[0]) };

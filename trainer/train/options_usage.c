@@ -45,6 +45,7 @@ const char *options_usage(void)
 	       "  --deterministic         the same bits each time; the CPU always does\n"
 	       "  --checkpoint-every N    steps, or epoch (epoch)\n"
 	       "  --log-every N           steps (10)\n"
+	       "  --verbose               what libraries are asked for, and what they say\n"
 	       "  -h, --help              this text\n"
 	       "  -V, --version           the version\n"
 	       "\n"

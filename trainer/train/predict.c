@@ -88,7 +88,7 @@ static int predict(struct predictor *p, const char *path, int *ret_class, double
 	if (!err)
 		err = model_logits(p->model, p->logits);
 	if (err)
-		return why_set(why, err, "the device failed: %s", strerror(-err));
+		return why_set(why, err, "the device failed: %s", backend_words(err));
 	for (int i = 1; i < p->config.classes; i++) {
 		if (p->logits[i] > p->logits[best])
 			best = i;

@@ -167,7 +167,7 @@ static int device_failed(struct run *r, int err, struct why *why)
 	r->alone = true;
 	if (err == -ECONNRESET)
 		return why_set(why, err, "another rank, or the way to it, was lost in a sum over all GPUs");
-	return why_set(why, err, "the device failed: %s", strerror(-err));
+	return why_set(why, err, "the device failed: %s", backend_words(err));
 }
 
 /* From the gradients of all ranks to other weights, if they are numbers. */

@@ -35,7 +35,7 @@ int run_describe_rank(struct run *r, struct why *why)
 	if (own->gpu && dist_ranks(r->dist) > 1)
 		err = cuda_place(r->gpu, own->place);
 #endif
-	return err ? why_set(why, err, "which GPU this is can't be found out: %s", strerror(-err)) : 0;
+	return err ? why_set(why, err, "which GPU this is can't be found out: %s", backend_words(err)) : 0;
 }
 
 static int choose(struct run *r, struct why *why)
@@ -88,7 +88,7 @@ static int join(struct run *r, struct why *why)
 	}
 	return err ? why_set(why, err, "the GPUs of the ranks can't be joined by NCCL: %s; NCCL_DEBUG=WARN "
 	                     "in the environment tells more, --reduce mpi does without",
-	                     strerror(-err)) : 0;
+	                     backend_words(err)) : 0;
 }
 
 #endif

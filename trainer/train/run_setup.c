@@ -72,13 +72,10 @@ static int open_cuda(struct run *r, struct why *why)
 	int devices = cuda_devices(), err;
 
 	if (devices == 0)
-		return why_set(why, -ENODEV, "device = cuda: there is no GPU, or no driver for it");
+		return cuda_why_no_devices(why);
 	r->gpu = options.device = (int)(dist_local_rank(r->dist) % (unsigned)devices);
 	err = cuda_new(&options, &r->backend);
-	if (err == -ENOTSUP)
-		return why_set(why, err, "precision = %s: this GPU is too old for it (A100, RTX 30 and "
-		               "later have it)", options.reduced_precision ? "tf32" : "bf16");
-	return err ? why_set(why, err, "the GPU can't be used: %s", strerror(-err)) : 0;
+	return err ? cuda_why(&options, err, why) : 0;
 }
 
 #endif
@@ -99,7 +96,7 @@ static int open_device(struct run *r, struct why *why)
 		err = narrow_new(cpu, activations(r->o), &cpu);
 	if (!err)
 		r->backend = cpu;
-	return err ? why_set(why, err, "the CPU's library can't be started: %s", strerror(-err)) : 0;
+	return err ? why_set(why, err, "the CPU's library can't be started: %s", backend_words(err)) : 0;
 }
 
 /* ---- data ------------------------------------------------------------------------------ */
@@ -176,7 +173,7 @@ static int new_scaler(struct run *r, struct why *why)
 
 	int err = scaler_new(r->backend, r->model, &config, &r->scaler);
 
-	return err ? why_set(why, err, "the loss scale: %s", strerror(-err)) : 0;
+	return err ? why_set(why, err, "the loss scale: %s", backend_words(err)) : 0;
 }
 
 static int build_model(struct run *r, struct why *why)

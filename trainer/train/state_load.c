@@ -145,7 +145,7 @@ static int load_array(const struct safetensors *file, struct backend *b, const c
 		return why_set(why, -EBADMSG, "the checkpoint's array \"%s\" has another shape than this "
 		               "model's", name);
 	err = b->ops->upload(b, to, t.data, tensor_bytes(&t));
-	return err ? why_set(why, err, "the device: %s", strerror(-err)) : 0;
+	return err ? why_set(why, err, "the device: %s", backend_words(err)) : 0;
 }
 
 int state_load_model(const struct safetensors *file, struct backend *b, struct model *m,
