@@ -287,6 +287,7 @@ static struct clip *clip_new_locked(struct samples *s, struct object *obj, const
 	c->key = *key;
 	c->samples = s;
 	c->loading = true;
+	c->damaged_run = -1;
 	HASH_ADD(hh, s->clips, key, sizeof(c->key), c);
 	if (!table_added(c)) {
 		free(c);

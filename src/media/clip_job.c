@@ -461,7 +461,8 @@ bool clip_job_wanted_locked(const struct frame_job *j)
 }
 
 /* A frame did not come out where the table says. Again with a fresh decoder,
- * then from earlier sync packets and skipping nothing. False: given up. */
+ * then from earlier sync packets and skipping nothing, which costs much: once a
+ * run, since where one frame comes out in no way the run is damaged. False: given up. */
 static bool job_retry_locked(const struct frame_job *j, uint32_t row)
 {
 	struct clip *c = j->clip;
@@ -469,7 +470,10 @@ static bool job_retry_locked(const struct frame_job *j, uint32_t row)
 	int64_t from = j->from;
 	struct session *session;
 
-	if (attempt >= ATTEMPTS_MAX)
+	if (attempt >= ATTEMPTS_MAX || (attempt > 1 && c->damaged_run == (int64_t)j->run))
+		return false;
+	/* It would be the same once more. */
+	if (attempt > 1 && j->from == 0 && (c->plan->by_ordinal || j->attempt > 1))
 		return false;
 	if (attempt == 2)
 		from = plan_sync_before(clip_table(c), j->from);
@@ -512,6 +516,8 @@ static void job_done(struct pool_job *job, const struct pool_result *r)
 		const char *why = r->why ? r->why : "its frame did not come out of the decoder";
 		int cause = err && err != -EAGAIN ? err : -EBADMSG;
 
+		if (!err || err == -EAGAIN)
+			c->damaged_run = j->run;
 		if (error_is_lasting(cause) || (r->by_decoder && cause == r->err))
 			clip_keep_locked(c, j->rows[k], NULL, cause, why);
 		clip_offer_locked(c, j->rows[k], NULL, cause, why, &finished);

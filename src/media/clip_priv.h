@@ -75,6 +75,7 @@ struct clip {
 	struct request *requests;         /* waiting */
 	struct frame_job *jobs;           /* running or waiting for memory */
 	struct session sessions[CLIP_SESSIONS];
+	int64_t damaged_run;              /* a run with a frame that comes out in no way; -1: none known */
 	unsigned users;                   /* callbacks that look at the clip without the lock */
 };
 

@@ -15,6 +15,9 @@
 /* Frames that a decoder holds back: at most its reorder depth and delay. */
 #define PENDING_MAX 64u
 
+/* Packets that didn't decode that are remembered. */
+#define LOST_MAX 16u
+
 /* Errors in a row that a decoder may report for one packet. */
 #define ERRORS_MAX 1000
 
@@ -29,9 +32,14 @@ struct session {
 	bool drained;
 	bool no_skip;                   /* nothing was left out so far */
 	uint32_t next;                  /* table index of the packet to feed */
-	uint64_t n_out;                 /* frames that came out */
+	uint64_t n_out;                 /* frames that came out, and lost ones that they came after */
 	uint32_t pending[PENDING_MAX];  /* packets fed whole, whose frames may still come */
 	uint32_t n_pending;
+	struct lost {
+		uint32_t packet;
+		bool counted;           /* in n_out */
+	} lost[LOST_MAX];               /* packets that didn't decode, the latest, ascending */
+	uint32_t n_lost;
 };
 
 static bool is_contiguous(const struct request_frames *r)
@@ -118,6 +126,7 @@ int session_restart(struct session *s, const struct request_frames *r, char *why
 	s->next = r->head->first_packet;
 	s->n_out = 0;
 	s->n_pending = 0;
+	s->n_lost = 0;
 	err = decoder_new(s->par, &s->codec, why);
 	if (err)
 		return err;
@@ -153,6 +162,40 @@ static void drop_pending(struct session *s, int64_t packet)
 			return;
 		}
 	}
+}
+
+/* The packet fed last is damaged. */
+static void add_lost(struct session *s)
+{
+	uint32_t packet = s->next - 1;
+
+	if (!is_pending(s, packet))
+		return;
+	drop_pending(s, packet);
+	if (s->n_lost == LOST_MAX)
+		memmove(s->lost, s->lost + 1, --s->n_lost * sizeof(s->lost[0]));
+	s->lost[s->n_lost++] = (struct lost){.packet = packet};
+}
+
+/* A frame has come out. Where frames are counted, a lost one counts before those of
+ * later packets, so that they keep their numbers. */
+static void count_frame(struct session *s)
+{
+	bool was_counted = false;
+
+	s->in_hand = s->frame->pts;
+	drop_pending(s, s->in_hand);
+	for (uint32_t i = 0; i < s->n_lost; i++) {
+		struct lost *l = &s->lost[i];
+
+		if (l->packet == s->in_hand)
+			was_counted = l->counted;       /* it does come, and late */
+		else if (l->packet < s->in_hand && !l->counted)
+			s->n_out++;
+		l->counted = l->counted || l->packet <= s->in_hand;
+	}
+	if (!was_counted)
+		s->n_out++;
 }
 
 /* A drained decoder takes no more packets, but may have more frames to give. */
@@ -210,6 +253,8 @@ static int feed(struct session *s, const struct request_frames *r, char *why)
 	err = avcodec_send_packet(s->codec, s->packet);
 	av_packet_unref(s->packet);
 	s->next++;
+	if (err < 0)
+		add_lost(s);
 	return err == AVERROR(ENOMEM) ? why_set(why, -ENOMEM, "no memory to decode its video") : 0;
 }
 
@@ -233,6 +278,8 @@ int session_next(struct session *s, const struct request_frames *r, const AVFram
 		if (av == AVERROR(ENOMEM))
 			return why_set(why, -ENOMEM, "no memory to decode its video");
 		if (av != AVERROR(EAGAIN)) {
+			if (!s->drained)
+				add_lost(s);
 			if (++errors > ERRORS_MAX)
 				return why_set(why, -EBADMSG, "its video doesn't decode");
 			continue;
@@ -245,9 +292,7 @@ int session_next(struct session *s, const struct request_frames *r, const AVFram
 			return err;
 	}
 	s->has_frame = true;
-	s->in_hand = s->frame->pts;
-	s->n_out++;
-	drop_pending(s, s->in_hand);
+	count_frame(s);
 	*ret = s->frame;
 	return 1;
 }

@@ -192,3 +192,67 @@ def test_a_clip_whose_frames_change_their_size_has_no_native_array(among_good, t
         assert len(os.pread(f.fileno(), 96 * 160 * 3, 128 + 3 * 96 * 160 * 3)) == 96 * 160 * 3
     assert errno_of(read_bytes, path) == errno.EBADMSG
     assert b"size=native" in os.getxattr(path, "user.s3samplefs.error")
+
+
+def _with_damaged_frame(key, number):
+    """The clip's bytes with one packet of zeros, one of the smallest: nothing refers to it. Also
+    its place among the packets."""
+    path = media.numbered(key)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [bytes(p) for p in container.demux(video=0) if p.size]
+    packet = min(range(number, number + 20), key=lambda i: len(packets[i]))
+    at = data.index(packets[packet])
+    data[at:at + len(packets[packet])] = bytes(len(packets[packet]))
+    return bytes(data), packet
+
+
+def _rows_alone(path, order, size=64):
+    """The number in each row, or the errno of reading it."""
+    length, rows = size * size * 3, {}
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    try:
+        for i in order:
+            try:
+                data = os.pread(fd, length, 128 + i * length)
+                rows[i] = burned.read(np.frombuffer(data, np.uint8).reshape(size, size, 3))
+            except OSError as error:
+                rows[i] = -error.errno
+    finally:
+        os.close(fd)
+    return [rows[i] for i in sorted(rows)]
+
+
+DAMAGED = {"moov-last.mp4": 0, "clip.mkv": 0, "clip.avi": 3, "mpeg4.avi": 3}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("order", [range(125), range(124, -1, -1)], ids=["forwards", "backwards"])
+def test_a_damaged_frame_costs_its_row_alone(among_good, name, order):
+    """Where the file has no presentation times, it is its place that isn't known so exactly."""
+    data, packet = _with_damaged_frame(f"train/video/{name}", 60)
+    mount = among_good({name: data})
+    rows = _rows_alone(mount / f"frames@size=64,num_frames=all/{name}.npy", order)
+    assert rows.count(-errno.EBADMSG) == 1 and len(rows) == 125
+    lost = rows.index(-errno.EBADMSG)
+    assert abs(lost - packet) <= 3
+    near = range(lost - DAMAGED[name], lost + DAMAGED[name] + 1)
+    assert [r for i, r in enumerate(rows) if i not in near] == [i for i in range(125) if i not in near]
+    assert f"{name}.npy: 1 of the wanted frames" in (mount / ".s3samplefs/errors").read_text()
+
+
+def test_a_damaged_sync_packet_is_not_looked_for_from_the_start_by_each_frame(among_good):
+    """The 25 frames of a GOP whose first is zeros, in the middle of a clip of 125."""
+    path = media.numbered("train/video/vp9.webm")
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+    key = [i for i, p in enumerate(packets) if p.is_keyframe][3]
+    at = data.index(bytes(packets[key]))
+    data[at:at + 16] = b"\xff" * 16
+    mount = among_good({"x.webm": bytes(data)})
+    rows = _rows_alone(mount / "frames@size=64,num_frames=all/x.webm.npy", range(125))
+    assert rows[:key] == list(range(key)) and rows[key] == -errno.EBADMSG
+    assert rows[100:] == list(range(100, 125))
+    # Each row of the GOP is tried afresh once, one of them also from before.
+    assert mount.idle_stats()["frames_decoded"] < 1000
