@@ -9,8 +9,11 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "media/clip_priv.h"
+#include "media/need.h"
 #include "store/blocks.h"
 #include "store/object.h"
+
+_Static_assert(NEED_GAP == BLOCKS_SIZE, "what lies within a block of each other comes in one GET");
 
 #define LOOKAHEAD 64u                   /* packets past the target that a job may feed: more than any reordering */
 #define JOB_OUT_MAX ((size_t)32 << 20)  /* bytes of rows a job hands over, unless one row is larger */
@@ -202,27 +205,17 @@ static void job_need(struct frame_job *j, uint32_t end)
 {
 	const struct clip *c = j->clip;
 	const struct table_head *t = clip_table(c);
-	const struct table_packet *p = table_packets(t);
 	uint32_t first = j->session->fed > j->from ? (uint32_t)j->session->fed : j->from;
-	uint64_t last = (uint64_t)c->plan->rows[j->target].packet + c->plan->reorder;
-	uint64_t from, to;
+	struct need_range r;
 
-	if (!(t->flags & TABLE_CONTIGUOUS)) {
-		j->job.need_len = c->obj->meta.size < BLOCKS_SIZE ? (size_t)c->obj->meta.size : BLOCKS_SIZE;
-		return;
+	if (t->flags & TABLE_CONTIGUOUS) {
+		end = need_fed_end(c->plan->rows[j->target].packet, c->plan->reorder, false, end);
+		r = need_head(table_packets(t), first, end, POOL_NEED_MAX);
+	} else {
+		r = need_container(c->obj->meta.size);
 	}
-	if (first >= end)
-		return;
-	from = to = (uint64_t)p[first].pos;
-	for (uint32_t i = first; i < end && i <= last && to - from < POOL_NEED_MAX; i++) {
-		uint64_t at = (uint64_t)p[i].pos;
-
-		if (at < from || at > to + BLOCKS_SIZE)
-			break;
-		to = at + p[i].size > to ? at + p[i].size : to;
-	}
-	j->job.need_off = from;
-	j->job.need_len = to - from < POOL_NEED_MAX ? (size_t)(to - from) : POOL_NEED_MAX;
+	j->job.need_off = r.off;
+	j->job.need_len = (size_t)r.len;
 }
 
 static void job_row(struct pool_job *job, const uint8_t *out, uint32_t index);

@@ -15,6 +15,7 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "media/fetch.h"
+#include "media/need.h"
 #include "store/blocks.h"
 
 #define WHY_MAX 512
@@ -485,6 +486,7 @@ void pool_worker_fetch(struct pool_worker *w, uint64_t ahead)
 	const struct pool_run *run = &w->run;
 	struct object *obj = run->job->obj;
 	uint64_t end = run->want_off + run->want_len;
+	struct need_range r;
 	int err;
 
 	if (atomic_load(&run->job->dropped)) {
@@ -498,10 +500,7 @@ void pool_worker_fetch(struct pool_worker *w, uint64_t ahead)
 		answer_error(w, err, "no memory to read the object");
 		return;
 	}
-	if (ahead > obj->meta.size - end)
-		ahead = obj->meta.size - end;
-	if (ahead > AHEAD_MAX)
-		ahead = AHEAD_MAX;
-	if (ahead)
-		blocks_ahead(w->options->blocks, obj, end, ahead);
+	r = need_within(end, ahead, obj->meta.size, AHEAD_MAX);
+	if (r.len)
+		blocks_ahead(w->options->blocks, obj, r.off, r.len);
 }

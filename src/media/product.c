@@ -10,8 +10,8 @@
 #include "base/budget.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "media/need.h"
 #include "media/samples_priv.h"
-#include "store/blocks.h"
 #include "store/object.h"
 
 #define TABLE_GUESS_MIN ((uint64_t)256 << 10)
@@ -297,7 +297,7 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 	p->job.kind = (enum proto_kind)key->kind;
 	p->job.obj = p->obj;
 	/* Where containers begin. */
-	p->job.need_len = obj->meta.size < BLOCKS_SIZE ? (size_t)obj->meta.size : BLOCKS_SIZE;
+	p->job.need_len = (size_t)need_container(obj->meta.size).len;
 	p->job.spec.mfcc = key->mfcc;
 	p->job.done = product_done;
 	HASH_ADD(hh, s->products, key, sizeof(p->key), p);

@@ -3,12 +3,9 @@
 #include <stdlib.h>
 
 #include "base/blob.h"
+#include "media/need.h"
 #include "store/blocks.h"
 #include "view/view_priv.h"
-
-/* How far ahead of a reader from front to back: as much as it has read, within these. */
-#define AHEAD_MIN ((uint64_t)1 << 20)
-#define AHEAD_MAX ((uint64_t)16 << 20)
 
 struct raw_read {
 	view_read_fn *done;
@@ -40,20 +37,17 @@ static void raw_bytes(void *arg, int err, const char *why, struct blob *bytes)
 	free(r);
 }
 
-/* The next piece to fetch before it is asked for; *ret_len 0: nothing now. */
-static void choose_ahead(struct view_file *f, uint64_t streamed, uint64_t end, uint64_t *ret_off, uint64_t *ret_len)
+/* The next piece to fetch before it is asked for; len 0: nothing now. */
+static struct need_range choose_ahead(struct view_file *f, uint64_t streamed, uint64_t end)
 {
-	uint64_t window = streamed < AHEAD_MIN ? 0 : streamed > AHEAD_MAX ? AHEAD_MAX : streamed;
+	struct need_range r;
 
 	pthread_mutex_lock(&f->lock);
-	*ret_off = f->ahead > end ? f->ahead : end;
-	*ret_len = 0;
-	/* In pieces of half a window: few GETs, and always half a window under way. */
-	if (window > 0 && *ret_off - end <= window / 2) {
-		*ret_len = end + window - *ret_off;
-		f->ahead = end + window;
-	}
+	r = need_ahead(streamed, end, f->ahead);
+	if (r.len)
+		f->ahead = r.off + r.len;
 	pthread_mutex_unlock(&f->lock);
+	return r;
 }
 
 /* Bytes go to the cache whether or not their reader stays: nothing to save. */
@@ -62,7 +56,7 @@ static void raw_read(struct view_file *f, uint64_t off, size_t len, const struct
 {
 	struct node *n = f->node;
 	struct raw_read *r = calloc(1, sizeof(*r));
-	uint64_t ahead_off, ahead_len;
+	struct need_range ahead;
 
 	(void)wanted;
 	if (!r) {
@@ -70,9 +64,9 @@ static void raw_read(struct view_file *f, uint64_t off, size_t len, const struct
 		return;
 	}
 	*r = (struct raw_read){ done, arg };
-	choose_ahead(f, view_file_streamed(f, off, len), off + len, &ahead_off, &ahead_len);
-	if (ahead_len > 0)
-		blocks_ahead(n->view->env.blocks, n->obj, ahead_off, ahead_len);
+	ahead = choose_ahead(f, view_file_streamed(f, off, len), off + len);
+	if (ahead.len > 0)
+		blocks_ahead(n->view->env.blocks, n->obj, ahead.off, ahead.len);
 	/* Last: f may be closed once the answer is out. */
 	blocks_read(n->view->env.blocks, n->obj, off, len, raw_bytes, r);
 }

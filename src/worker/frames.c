@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "media/need.h"
 #include "worker/convert.h"
 #include "worker/input.h"
 #include "worker/job.h"
@@ -106,21 +107,15 @@ static int reserve_session(const struct frames_job *j, bool *ret_fresh)
 static void announce(const struct frames_job *j)
 {
 	const struct proto_frames *h = j->r.head;
-	uint64_t start = UINT64_MAX, end = 0;
-	uint32_t more = h->reorder < TABLE_REORDER_MAX ? h->reorder : TABLE_REORDER_MAX;
+	uint32_t end = need_fed_end(h->target, h->reorder, h->drain, request_end(&j->r));
+	struct need_range r;
 
 	if (!(h->table_flags & TABLE_CONTIGUOUS))
 		return;
-	for (uint32_t i = session_next_packet(kept.session);
-	     i <= h->target + (h->drain ? 0 : more) && i < request_end(&j->r); i++) {
-		const struct table_packet *p = request_packet(&j->r, i);
-		uint64_t pos = (uint64_t)p->pos;
-
-		start = pos < start ? pos : start;
-		end = pos + p->size > end ? pos + p->size : end;
-	}
-	if (start < end)
-		input_ahead(j->io->in, start, end - start);
+	r = need_span(j->r.packets, session_next_packet(kept.session) - h->first_packet,
+	              end - h->first_packet);
+	if (r.len)
+		input_ahead(j->io->in, r.off, r.len);
 }
 
 static int tell_row(const struct frames_job *j, uint32_t row)
