@@ -206,10 +206,11 @@ static void job_need(struct frame_job *j, uint32_t end)
 	const struct clip *c = j->clip;
 	const struct table_head *t = clip_table(c);
 	uint32_t first = j->session->fed > j->from ? (uint32_t)j->session->fed : j->from;
+	const struct proto_frames *head = (const struct proto_frames *)(const void *)j->input;
 	struct need_range r;
 
 	if (t->flags & TABLE_CONTIGUOUS) {
-		end = need_fed_end(c->plan->rows[j->target].packet, c->plan->reorder, false, end);
+		end = need_fed_end(c->plan->rows[j->target].packet, c->plan->reorder, head->drain, end);
 		r = need_head(table_packets(t), first, end, POOL_NEED_MAX);
 	} else {
 		r = need_container(c->obj->meta.size);

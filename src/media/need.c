@@ -1,5 +1,7 @@
 #include "media/need.h"
 
+#include "media/plan.h"
+
 /* How far ahead of a reader from front to back. */
 #define AHEAD_MIN ((uint64_t)1 << 20)
 #define AHEAD_MAX ((uint64_t)16 << 20)
@@ -63,4 +65,39 @@ struct need_range need_ahead(uint64_t streamed, uint64_t end, uint64_t ahead)
 	if (window == 0 || off - end > window / 2)
 		return (struct need_range){off, 0};
 	return (struct need_range){off, end + window - off};
+}
+
+/* Counts packets [first, end), and the ranges that they begin behind byte *to. */
+static void count(const struct table_packet *p, uint32_t first, uint32_t end, uint64_t *to,
+                  struct need_cost *c)
+{
+	for (uint32_t i = first; i < end; i++) {
+		uint64_t at = p[i].pos < 0 ? *to : (uint64_t)p[i].pos;
+
+		if (c->ranges == 0 || at + NEED_GAP < *to || at > *to + NEED_GAP)
+			c->ranges++;
+		*to = at + p[i].size;
+		c->bytes += p[i].size;
+		c->packets++;
+	}
+}
+
+/* Rows are in output order, runs in decode order: what two runs share is fed by both,
+ * and fetched once. */
+struct need_cost need_cost(const struct table_head *t, const struct plan *plan)
+{
+	struct need_cost c = {0};
+	uint32_t done = 0;
+	uint64_t to = 0;
+
+	for (uint32_t i = 0; i < plan->n_rows;) {
+		uint32_t sync = plan->rows[i].sync, last = plan->rows[i].packet, end;
+
+		for (; i < plan->n_rows && plan->rows[i].sync == sync; i++)
+			last = plan->rows[i].packet > last ? plan->rows[i].packet : last;
+		end = need_fed_end(last, plan->reorder, last == sync && !plan->by_ordinal, t->n_packets);
+		count(table_packets(t), sync > done ? sync : done, end, &to, &c);
+		done = end > done ? end : done;
+	}
+	return c;
 }

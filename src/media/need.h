@@ -4,7 +4,7 @@
  * Whoever fetches, announces or tells what a read takes asks here: a job's first bytes
  * (clip_job.c, product.c), what a worker says it will read (worker/frames.c), how much
  * of that is believed (pool_worker.c), what a reader from front to back comes to next
- * (view_raw.c). */
+ * (view_raw.c), and what info says that the rows cost (view_info.c). */
 #ifndef S3SAMPLEFS_MEDIA_NEED_H
 #define S3SAMPLEFS_MEDIA_NEED_H
 
@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "media/table.h"
+
+struct plan;
 
 /* Bytes off .. off + len of an object; len 0: none. */
 struct need_range {
@@ -44,5 +46,13 @@ struct need_range need_within(uint64_t off, uint64_t len, uint64_t size, uint64_
  * front to back and stands at `end`: as much as it has read, within bounds, in pieces of
  * half of that. ahead: where what was fetched so ends. */
 struct need_range need_ahead(uint64_t streamed, uint64_t end, uint64_t ahead);
+
+/* What all rows of a plan take. */
+struct need_cost {
+	uint64_t bytes;         /* of packets that are fed */
+	uint32_t packets;       /* that are fed */
+	uint32_t ranges;        /* in which those bytes lie */
+};
+struct need_cost need_cost(const struct table_head *t, const struct plan *plan);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/blob.h"
 #include "base/buf.h"
+#include "media/need.h"
 #include "media/plan.h"
 #include "media/samples.h"
 #include "store/object.h"
@@ -92,28 +93,10 @@ static void print_table(struct info *f, const struct table_head *t)
 		buf_puts(&f->text, "the object ends before its index does: it has been cut short; what is there is shown\n");
 }
 
-/* What decoding the rows needs: from each run's sync packet to its last wanted one. */
-static void print_cost(struct buf *b, const struct table_head *t, const struct plan *plan)
-{
-	const struct table_packet *p = table_packets(t);
-	uint64_t bytes = 0;
-	uint32_t runs = 0;
-
-	for (uint32_t i = 0; i < plan->n_rows;) {
-		uint32_t sync = plan->rows[i].sync, last = plan->rows[i].packet;
-
-		for (; i < plan->n_rows && plan->rows[i].sync == sync; i++)
-			last = plan->rows[i].packet > last ? plan->rows[i].packet : last;
-		for (uint32_t j = sync; j <= last; j++)
-			bytes += p[j].size;
-		runs++;
-	}
-	buf_printf(b, "planned: %" PRIu64 " bytes of video in %u range%s\n", bytes, runs, runs == 1 ? "" : "s");
-}
-
 static void print_plan(struct info *f, const struct samples_clip *c)
 {
 	const struct plan *plan = c->plan;
+	const struct need_cost cost = need_cost(c->table, plan);
 	const double unit = (double)c->table->time_base_num / c->table->time_base_den;
 
 	buf_printf(&f->text, "shown frames: %u%s\n", plan->n_shown,
@@ -130,7 +113,8 @@ static void print_plan(struct info *f, const struct samples_clip *c)
 			buf_printf(&f->text, ", pts %" PRId64 ", %.6f s", r->pts, (double)(r->pts - plan->start) * unit);
 		buf_printf(&f->text, ", decoded from packet %u to %u\n", r->sync, r->packet);
 	}
-	print_cost(&f->text, c->table, plan);
+	buf_printf(&f->text, "planned: %" PRIu64 " bytes of video in %u range%s, %u packets to decode\n", cost.bytes,
+	           cost.ranges, cost.ranges == 1 ? "" : "s", cost.packets);
 }
 
 static void clip_answer(void *arg, int err, const char *why, const struct samples_clip *clip)

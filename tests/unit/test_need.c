@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "media/need.h"
+#include "media/plan.h"
 
 #define KB ((uint64_t)1024)
 #define MB ((uint64_t)1 << 20)
@@ -104,6 +105,73 @@ static void a_reader_from_front_to_back_is_kept_ahead_of(void **state)
 	assert_true(pieces < 60);       /* 8 MiB each, once it is on its way */
 }
 
+/* 10 packets a GOP of 100 bytes each, side by side but where a hole is. */
+static struct table_head *table(uint32_t n, uint64_t hole)
+{
+	struct table_head *t = calloc(1, sizeof(*t) + n * sizeof(struct table_packet));
+	struct table_packet *p;
+
+	assert_non_null(t);
+	t->n_packets = n;
+	p = (struct table_packet *)(uintptr_t)table_packets(t);
+	for (uint32_t i = 0; i < n; i++) {
+		p[i] = (struct table_packet){.pts = i, .pos = (int64_t)(100 * i + i / 10 * hole), .size = 100,
+		                             .flags = i % 10 == 0 ? TABLE_KEY : 0};
+	}
+	return t;
+}
+
+static struct plan *rows(uint32_t n, uint32_t reorder, const uint32_t *packets)
+{
+	struct plan *p = calloc(1, sizeof(*p) + n * sizeof(p->rows[0]));
+
+	assert_non_null(p);
+	p->n_rows = n;
+	p->reorder = reorder;
+	for (uint32_t i = 0; i < n; i++)
+		p->rows[i] = (struct plan_row){.packet = packets[i], .sync = packets[i] / 10 * 10};
+	return p;
+}
+
+static void assert_cost(uint64_t hole, uint32_t reorder, uint32_t n, const uint32_t *packets,
+                        uint32_t fed, uint32_t ranges)
+{
+	struct table_head *t = table(50, hole);
+	struct plan *p = rows(n, reorder, packets);
+	struct need_cost c = need_cost(t, p);
+
+	assert_int_equal(c.packets, fed);
+	assert_int_equal(c.bytes, 100 * fed);
+	assert_int_equal(c.ranges, ranges);
+	free(p);
+	free(t);
+}
+
+static void a_row_costs_from_its_sync_packet_to_what_pushes_it_out(void **state)
+{
+	(void)state;
+	assert_cost(0, 0, 1, (uint32_t[]){3}, 4, 1);
+	assert_cost(0, 2, 1, (uint32_t[]){13}, 6, 1);
+	assert_cost(0, 2, 1, (uint32_t[]){49}, 10, 1);
+	assert_cost(0, 2, 1, (uint32_t[]){20}, 1, 1);           /* a sync packet alone is drained */
+}
+
+static void rows_of_one_run_cost_it_once(void **state)
+{
+	(void)state;
+	assert_cost(0, 0, 3, (uint32_t[]){3, 3, 8}, 9, 1);
+	assert_cost(0, 2, 2, (uint32_t[]){9, 11}, 14, 1);       /* the second run begins where the first ends */
+	assert_cost(0, 0, 2, (uint32_t[]){0, 40}, 2, 1);        /* near enough for one request */
+}
+
+static void ranges_are_as_many_as_lie_apart(void **state)
+{
+	(void)state;
+	assert_cost(MB, 0, 2, (uint32_t[]){3, 31}, 6, 2);
+	assert_cost(MB, 2, 1, (uint32_t[]){9}, 12, 2);          /* pushed out by packets behind the hole */
+	assert_cost(MB, 2, 0, NULL, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +180,9 @@ int main(void)
 		cmocka_unit_test(a_head_ends_where_packets_lie_apart),
 		cmocka_unit_test(a_container_begins_with_a_block_or_is_smaller),
 		cmocka_unit_test(nothing_is_needed_outside_of_the_object),
+		cmocka_unit_test(a_row_costs_from_its_sync_packet_to_what_pushes_it_out),
+		cmocka_unit_test(rows_of_one_run_cost_it_once),
+		cmocka_unit_test(ranges_are_as_many_as_lie_apart),
 		cmocka_unit_test(a_reader_from_front_to_back_is_kept_ahead_of),
 	};
 
