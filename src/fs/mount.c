@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -15,10 +14,10 @@
 #include "fs/dirops.h"
 #include "fs/fsys.h"
 #include "fs/fuse.h"
+#include "fs/said.h"
 #include "fs/serve.h"
 
 #define READ_AHEAD_KB 1024
-#define OUR_LINE "s3samplefs: "  /* how a line of the log begins on stderr */
 
 struct mount {
 	struct fsys *fs;
@@ -97,31 +96,15 @@ static bool others_refused(const char *fuse_options)
  * which nobody may see: it becomes the sentence. */
 static int mount_session(struct mount *m, const char *mountpoint, char *why)
 {
-	char said[MOUNT_WHY_MAX / 2] = "";
-	int catcher = memfd_create("s3samplefs-stderr", MFD_CLOEXEC), saved = fcntl(2, F_DUPFD_CLOEXEC, 3), err;
-	ssize_t n = 0;
-	char *line;
+	char line[MOUNT_WHY_MAX / 2];
+	struct said said;
+	int err;
 
-	if (catcher >= 0 && saved >= 0)
-		dup2(catcher, 2);
+	said_begin(&said);
 	err = fuse_session_mount(m->mounted, mountpoint);
-	if (catcher >= 0 && saved >= 0) {
-		dup2(saved, 2);
-		n = pread(catcher, said, sizeof(said) - 1, 0);
-	}
-	if (catcher >= 0)
-		close(catcher);
-	if (saved >= 0)
-		close(saved);
-	said[n > 0 ? n : 0] = '\0';
-	if (err == 0) {
-		/* Our other threads may have logged something. */
-		fputs(said, stderr);
+	said_end(&said, err != 0, line, sizeof(line));
+	if (err == 0)
 		return 0;
-	}
-	for (line = said; strncmp(line, OUR_LINE, strlen(OUR_LINE)) == 0;)
-		line += strcspn(line, "\n") + (strchr(line, '\n') != NULL);
-	line[strcspn(line, "\n")] = '\0';
 	snprintf(why, MOUNT_WHY_MAX, "can't mount on %.100s%s%s", mountpoint, line[0] ? ": " : "; is /dev/fuse there?",
 	         line);
 	return -EIO;

@@ -125,11 +125,7 @@ static int take_entry(struct dir *d)
 	got = view_dir_next(d->view_dir, &e);
 	if (got != 1)
 		return got;
-	d->name = strdup(e.name);
-	if (!d->name) {
-		node_unref(e.node);
-		return -ENOMEM;
-	}
+	d->name = e.name;
 	d->node = e.node;
 	return 1;
 }

@@ -10,6 +10,7 @@
 #include "base/stats.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "base/wanted.h"
 #include "base/workq.h"
 #include "store/meta.h"
 #include "store/list_guard.h"
@@ -18,6 +19,7 @@
 
 #define NO_ROOM "the list of all objects, and index.csv, would not fit into memory="
 #define NO_MEMORY "not enough memory"
+#define DROPPED "nobody waits for it any more"
 #define SHUTDOWN "the filesystem is being unmounted"
 
 struct catalogs {
@@ -36,6 +38,7 @@ struct catalogs {
 
 struct waiter {
 	struct waiter *next;
+	const struct wanted *wanted;
 	catalog_fn *done;
 	void *arg;
 };
@@ -59,7 +62,8 @@ struct catalog {
 	pthread_mutex_t lock;
 	/* lock: */
 	struct snapshot *current;
-	struct waiter *waiters;        /* not NULL: a listing is under way */
+	bool listing;                  /* it is c's turn, or will be */
+	struct waiter *waiters;        /* for the listing; it ends when they have all gone */
 	/* The listing's alone: */
 	struct snapshot *making;
 };
@@ -275,13 +279,27 @@ int64_t catalog_class(const struct catalog_data *d, const char *label, size_t le
 
 static void start(struct catalog *c);
 
-/* Ends c's turn. Tells who waits, then the next one begins. */
+static void tell(struct waiter *list, int err, const char *why, const struct catalog_data *data)
+{
+	struct waiter *w, *tmp;
+
+	LL_FOREACH_SAFE(list, w, tmp) {
+		w->done(w->arg, err, err ? why : NULL, data);
+		free(w);
+	}
+}
+
+static void take_turn(struct catalog *c);
+
+/* Ends c's turn. Tells who waits, then the next one begins. -ECANCELED: nobody waited; for those
+ * who have come since it takes another turn. */
 static void finish(struct catalog *c, int err, const char *why)
 {
 	struct catalogs *cs = c->owner;
 	struct snapshot *made = c->making, *old = NULL;
-	struct waiter *waiters, *w, *tmp;
+	struct waiter *waiters = NULL;
 	struct catalog *next;
+	bool again;
 
 	c->making = NULL;
 	pthread_mutex_lock(&cs->lock);
@@ -289,8 +307,12 @@ static void finish(struct catalog *c, int err, const char *why)
 	next = cs->turns;
 	pthread_mutex_unlock(&cs->lock);
 	pthread_mutex_lock(&c->lock);
-	waiters = c->waiters;
-	c->waiters = NULL;
+	again = err == -ECANCELED && c->waiters;
+	c->listing = again;
+	if (!again) {
+		waiters = c->waiters;
+		c->waiters = NULL;
+	}
 	if (!err) {
 		old = c->current;
 		c->current = made;
@@ -298,11 +320,10 @@ static void finish(struct catalog *c, int err, const char *why)
 	}
 	pthread_mutex_unlock(&c->lock);
 	retire(old);
-	LL_FOREACH_SAFE(waiters, w, tmp) {
-		w->done(w->arg, err, err ? why : NULL, err ? NULL : &made->data);
-		free(w);
-	}
+	tell(waiters, err, why, err ? NULL : &made->data);
 	snapshot_unref(made);
+	if (again)
+		take_turn(c);
 	if (next)
 		start(next);
 }
@@ -352,6 +373,16 @@ static void make(void *arg)
 		fail(c, err);
 	else
 		finish(c, 0, NULL);
+}
+
+static bool is_waited_for(struct catalog *c)
+{
+	bool waited;
+
+	pthread_mutex_lock(&c->lock);
+	waited = c->waiters != NULL;
+	pthread_mutex_unlock(&c->lock);
+	return waited;
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects);
@@ -405,6 +436,10 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 		finish(c, err, why);
 		return;
 	}
+	if (page->next && !is_waited_for(c)) {
+		finish(c, -ECANCELED, DROPPED);
+		return;
+	}
 	err = add_page(c, page);
 	if (!err && page->next) {
 		token = strdup(page->next);
@@ -424,8 +459,13 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 /* c's turn has come. */
 static void start(struct catalog *c)
 {
-	struct snapshot *s = calloc(1, sizeof(*s));
+	struct snapshot *s;
 
+	if (!is_waited_for(c)) {
+		finish(c, -ECANCELED, DROPPED);
+		return;
+	}
+	s = calloc(1, sizeof(*s));
 	if (!s) {
 		fail(c, -ENOMEM);
 		return;
@@ -447,22 +487,31 @@ void catalog_expire(struct catalog *c)
 	retire(old);
 }
 
-/* The present one if it still holds, with a reference; else NULL, and then w waits:
- * *ret_first tells whether a listing has to be begun. Takes w in that case. */
+/* The present one if it still holds, with a reference; else NULL, and then w waits, unless it has been
+ * dropped: *ret_first tells whether a listing has to be begun. Takes w in that case. */
 static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uint64_t ttl, bool *ret_first)
 {
 	struct snapshot *s;
+	bool dropped;
 
 	pthread_mutex_lock(&c->lock);
 	s = c->current;
-	if (s && !c->waiters && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
+	/* Dropped before it came here: catalogs_drop won't find it. */
+	dropped = !is_wanted(w->wanted);
+	if (s && !c->listing && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
 		atomic_fetch_add(&s->refs, 1);
+	} else if (dropped) {
+		s = NULL;
+		*ret_first = false;
 	} else {
 		s = NULL;
-		*ret_first = c->waiters == NULL;
+		*ret_first = !c->listing;
+		c->listing = true;
 		LL_APPEND(c->waiters, w);
 	}
 	pthread_mutex_unlock(&c->lock);
+	if (!s && dropped)
+		tell(w, -ECANCELED, DROPPED, NULL);
 	return s;
 }
 
@@ -479,7 +528,28 @@ static void take_turn(struct catalog *c)
 		start(c);
 }
 
-void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
+void catalogs_drop(struct catalogs *cs)
+{
+	struct waiter *gone = NULL, *w, *tmp;
+	struct catalog *c;
+
+	pthread_mutex_lock(&cs->lock);
+	c = cs->list;                  /* from here on nothing changes */
+	pthread_mutex_unlock(&cs->lock);
+	for (; c; c = c->next) {
+		pthread_mutex_lock(&c->lock);
+		LL_FOREACH_SAFE(c->waiters, w, tmp) {
+			if (is_wanted(w->wanted))
+				continue;
+			LL_DELETE(c->waiters, w);
+			LL_PREPEND(gone, w);
+		}
+		pthread_mutex_unlock(&c->lock);
+	}
+	tell(gone, -ECANCELED, DROPPED, NULL);
+}
+
+void catalog_get(struct catalog *c, const struct wanted *wanted, catalog_fn *done, void *arg)
 {
 	const uint64_t ttl = c->view->env.metadata_ttl_ms;
 	struct waiter *w = calloc(1, sizeof(*w));
@@ -490,7 +560,7 @@ void catalog_get(struct catalog *c, catalog_fn *done, void *arg)
 		done(arg, -ENOMEM, NO_MEMORY, NULL);
 		return;
 	}
-	*w = (struct waiter){ .done = done, .arg = arg };
+	*w = (struct waiter){ .wanted = wanted, .done = done, .arg = arg };
 	s = current_or_wait(c, w, ttl, &first);
 	if (s) {
 		struct catalog_data data = s->data;

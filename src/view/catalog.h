@@ -16,6 +16,7 @@ struct blob;
 struct catalog;
 struct catalogs;
 struct view;
+struct wanted;
 
 /* One listing's outcome; immutable, valid during the callback. */
 struct catalog_data {
@@ -43,8 +44,12 @@ void catalogs_free(struct catalogs *cs);  /* stopped; NULL allowed */
  * kind. One thread at a time. NULL: no memory. */
 struct catalog *catalogs_find(struct catalogs *cs, struct view *v);
 
+/* A listing that nobody waits for any more ends with the page that is on its way. */
 typedef void catalog_fn(void *arg, int err, const char *why, const struct catalog_data *data);
-void catalog_get(struct catalog *c, catalog_fn *done, void *arg);
+void catalog_get(struct catalog *c, const struct wanted *wanted, catalog_fn *done, void *arg);
+
+/* Some that wait have been dropped (wanted_drop): answers them -ECANCELED. Any thread. */
+void catalogs_drop(struct catalogs *cs);
 
 /* What is known is out of date: the next catalog_get lists anew. */
 void catalog_expire(struct catalog *c);

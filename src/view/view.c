@@ -341,6 +341,7 @@ void views_shrink(struct views *vs, size_t bytes)
 void views_drop(struct views *vs)
 {
 	samples_drop(vs->env.samples);
+	catalogs_drop(vs->catalogs);
 }
 
 size_t views_count(const struct views *vs) { return vs->n; }

@@ -102,8 +102,8 @@ void view_lookup(struct node *dir, const char *name, const struct wanted *wanted
  * Not thread-safe; one load at a time. */
 struct view_dir;
 struct view_entry {
-	const char *name;        /* valid until the next call */
-	struct node *node;       /* the callee owns the reference; size_known may be false */
+	char *name;              /* the caller's from now on, to be freed */
+	struct node *node;       /* a reference of the caller's; size_known may be false */
 };
 struct view_dir *view_dir_open(struct node *dir);
 void view_dir_close(struct view_dir *d);  /* no load under way; NULL allowed */

@@ -30,13 +30,20 @@ struct view_dir {
 	struct entries ready;        /* to be handed out, from `at` on */
 	size_t at;
 	struct entries held;         /* objects whose keys begin all that came since */
-	char *name;                  /* of the entry handed out last */
 	char *token;                 /* next page */
 	struct list_guard guard;
 	bool listed;                 /* no more pages */
-	int err;                     /* while a page is taken in */
 	view_done_fn *done;
 	void *arg;
+};
+
+/* A page being taken in: what it makes of ready and held takes their place if all of it could be
+ * had. Else nothing has changed, and the page may be asked for again. */
+struct taking {
+	struct view_dir *d;
+	struct entries ready, held;
+	unsigned left_out;
+	int err;
 };
 
 static void entries_done(struct entries *e)
@@ -79,6 +86,14 @@ static void took_node(void *arg, int err, const char *why, struct node *n, uint6
 	*ret = err ? NULL : node_ref(n);
 }
 
+static int entries_copy(struct entries *dst, const struct entries *src)
+{
+	for (size_t i = 0; i < src->n; i++)
+		if (entries_add(dst, strdup(src->v[i].name), node_ref(src->v[i].node)) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 /* The files of an object, or those of the view's top directory. */
 static int add_members(struct view_dir *d, struct object *obj, const char *const *names)
 {
@@ -118,7 +133,6 @@ void view_dir_close(struct view_dir *d)
 	entries_done(&d->ready);
 	entries_done(&d->held);
 	node_unref(d->dir);
-	free(d->name);
 	free(d->token);
 	list_guard_done(&d->guard);
 	free(d);
@@ -128,9 +142,7 @@ int view_dir_next(struct view_dir *d, struct view_entry *ret_entry)
 {
 	if (d->at == d->ready.n)
 		return d->listed ? 0 : -EAGAIN;
-	free(d->name);
-	d->name = d->ready.v[d->at].name;
-	ret_entry->name = d->name;
+	ret_entry->name = d->ready.v[d->at].name;
 	ret_entry->node = d->ready.v[d->at].node;
 	d->ready.v[d->at] = (struct entry){ 0 };
 	d->at++;
@@ -138,58 +150,58 @@ int view_dir_next(struct view_dir *d, struct view_entry *ret_entry)
 }
 
 /* Lets go of held objects that the key `name` doesn't begin with; of all for NULL. */
-static void release_held(struct view_dir *d, const char *name)
+static void release_held(struct taking *t, const char *name)
 {
-	while (d->held.n > 0) {
-		struct entry *e = &d->held.v[d->held.n - 1];
+	while (t->held.n > 0) {
+		struct entry *e = &t->held.v[t->held.n - 1];
 		const char *key = e->node->obj->key;
 
 		if (name && strncmp(name, key, strlen(key)) == 0)
 			return;
-		d->held.n--;
-		if (entries_add(&d->ready, e->name, e->node) < 0)
-			d->err = -ENOMEM;
+		t->held.n--;
+		if (entries_add(&t->ready, e->name, e->node) < 0)
+			t->err = -ENOMEM;
 	}
 }
 
 /* A directory of this name: no object's file can have it. */
-static void drop_held(struct view_dir *d, const char *name, size_t len)
+static void drop_held(struct taking *t, const char *name, size_t len)
 {
-	for (size_t i = 0; i < d->held.n; i++) {
-		struct entry *e = &d->held.v[i];
+	for (size_t i = 0; i < t->held.n; i++) {
+		struct entry *e = &t->held.v[i];
 
 		if (strlen(e->name) != len || memcmp(e->name, name, len) != 0)
 			continue;
-		stats_add(d->dir->view->env.stats, STAT_names_left_out, 1);
+		t->left_out++;
 		free(e->name);
 		node_unref(e->node);
-		memmove(e, e + 1, (d->held.n - i - 1) * sizeof(*e));
-		d->held.n--;
+		memmove(e, e + 1, (t->held.n - i - 1) * sizeof(*e));
+		t->held.n--;
 		return;
 	}
 }
 
-static void take_prefix(struct view_dir *d, const char *name, size_t skip)
+static void take_prefix(struct taking *t, const char *name, size_t skip)
 {
-	struct view *v = d->dir->view;
+	struct view *v = t->d->dir->view;
 	size_t len = strlen(name + skip) - 1;  /* without the slash */
 	struct node *n;
 
 	if (!name_is_possible(name + skip, len, "") || view_hides(v, name)) {
-		stats_add(v->env.stats, STAT_names_left_out, 1);
+		t->left_out++;
 		return;
 	}
-	drop_held(d, name + skip, len);
+	drop_held(t, name + skip, len);
 	n = node_new(v, true, name, NULL, -1);
 	if (n)
 		n->ttl_ms = v->env.metadata_ttl_ms;
-	if (entries_add(&d->ready, strndup(name + skip, len), n) < 0)
-		d->err = -ENOMEM;
+	if (entries_add(&t->ready, strndup(name + skip, len), n) < 0)
+		t->err = -ENOMEM;
 }
 
-static void take_object(struct view_dir *d, struct object *obj, size_t skip)
+static void take_object(struct taking *t, struct object *obj, size_t skip)
 {
-	struct view *v = d->dir->view;
+	struct view *v = t->d->dir->view;
 	const char *ending = v->ops->ending ? v->ops->ending : "", *part = obj->key + skip;
 	struct node *n = NULL;
 	struct name_class class;
@@ -200,7 +212,7 @@ static void take_object(struct view_dir *d, struct object *obj, size_t skip)
 	if (v->cfg.type == VIEW_SAMPLES && !name_classify(v->cfg.path, v->cfg.split_names, obj->key, &class))
 		return;
 	if (!name_is_possible(part, strlen(part), ending) || view_hides(v, obj->key)) {
-		stats_add(v->env.stats, STAT_names_left_out, 1);
+		t->left_out++;
 		return;
 	}
 	if (v->ops->ending) {
@@ -212,15 +224,16 @@ static void take_object(struct view_dir *d, struct object *obj, size_t skip)
 	}
 	if (asprintf(&name, "%s%s", part, ending) < 0)
 		name = NULL;
-	if (entries_add(&d->held, name, n) < 0)
-		d->err = -ENOMEM;
+	if (entries_add(&t->held, name, n) < 0)
+		t->err = -ENOMEM;
 }
 
 static void page_answer(void *arg, int err, const char *why, const struct store_page *page, struct object *const *objects)
 {
 	struct view_dir *d = arg;
+	struct taking t = { .d = d };
 	size_t skip = strlen(d->dir->path);
-	char *next;
+	char *next = NULL;
 
 	/* What was there to be read isn't any more. ENOENT is what readdir(3) takes for the end. */
 	if (err == -ENOENT)
@@ -231,34 +244,41 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 		d->done(d->arg, err, why);
 		return;
 	}
-	entries_done(&d->ready);
-	d->at = 0;
-	d->err = 0;
-	for (size_t i = 0; i < page->n && !d->err; i++) {
+	t.err = entries_copy(&t.held, &d->held);
+	for (size_t i = 0; i < page->n && !t.err; i++) {
 		if (list_guard_repeats(&d->guard, page->entries[i].name))
 			continue;
-		release_held(d, page->entries[i].name);
+		release_held(&t, page->entries[i].name);
 		if (page->entries[i].is_prefix)
-			take_prefix(d, page->entries[i].name, skip);
+			take_prefix(&t, page->entries[i].name, skip);
 		else
-			take_object(d, objects[i], skip);
+			take_object(&t, objects[i], skip);
 	}
 	if (!page->next)
-		release_held(d, NULL);
-	next = page->next && !d->err ? strdup(page->next) : NULL;
-	if (page->next && !next)
-		d->err = -ENOMEM;
-	if (!d->err)
-		d->err = list_guard_pass(&d->guard, page);
-	/* After a failure the same page is asked for again. */
-	if (!d->err) {
-		free(d->token);
-		d->token = next;
-		d->listed = !page->next;
-	} else {
-		free(next);
+		release_held(&t, NULL);
+	if (page->next && !t.err) {
+		next = strdup(page->next);
+		t.err = next ? 0 : -ENOMEM;
 	}
-	d->done(d->arg, d->err, d->err ? "not enough memory" : NULL);
+	if (!t.err)
+		t.err = list_guard_pass(&d->guard, page);
+	if (t.err) {
+		free(next);
+		entries_done(&t.ready);
+		entries_done(&t.held);
+		d->done(d->arg, t.err, "not enough memory");
+		return;
+	}
+	stats_add(d->dir->view->env.stats, STAT_names_left_out, t.left_out);
+	entries_done(&d->ready);
+	entries_done(&d->held);
+	d->ready = t.ready;
+	d->held = t.held;
+	d->at = 0;
+	free(d->token);
+	d->token = next;
+	d->listed = !page->next;
+	d->done(d->arg, 0, NULL);
 }
 
 void view_dir_load(struct view_dir *d, view_done_fn *done, void *arg)

@@ -83,11 +83,11 @@ static void read_answer(void *arg, int err, const char *why, struct blob *values
 	if (err == -ENODATA && r->view->cfg.missing == MISSING_ZEROS && s->duration > 0) {
 		/* A silent clip among samples that have sound. */
 		zeros = blob_new((size_t)(mfcc_columns(s, mfcc_fixed_samples(s)) * s->n_mfcc * sizeof(float)));
-		if (zeros) {
+		err = zeros ? 0 : -ENOMEM;
+		why = NULL;
+		values = zeros;
+		if (zeros)
 			memset(blob_writable(zeros), 0, blob_len(zeros));
-			values = zeros;
-			err = 0;
-		}
 	}
 	if (!err)
 		err = mfcc_header(r->view, blob_len(values) / (s->n_mfcc * sizeof(float)), &header);

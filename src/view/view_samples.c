@@ -99,7 +99,7 @@ static void label_answer(void *arg, int err, const char *why, const struct catal
 		/* Its class came up after the list was made. */
 		a->asked_again = true;
 		catalog_expire(v->catalog);
-		catalog_get(v->catalog, label_answer, a);
+		catalog_get(v->catalog, a->wanted, label_answer, a);
 		return;
 	}
 	buf_init(&out, 512);
@@ -262,11 +262,11 @@ static void samples_member(struct view *v, struct object *obj, int member, bool 
 	if (!a)
 		return;
 	if (!obj)
-		catalog_get(v->catalog, root_answer, a);
+		catalog_get(v->catalog, wanted, root_answer, a);
 	else if (member == MFCC_NPY)
 		find_audio(a);
 	else
-		catalog_get(v->catalog, label_answer, a);
+		catalog_get(v->catalog, a->wanted, label_answer, a);
 }
 
 const struct view_ops view_samples_ops = {
