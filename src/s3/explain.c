@@ -77,14 +77,35 @@ static void explain_refusal(char *why, const struct verdict *v, const struct exp
 static void explain_unreachable(char *why, const struct verdict *v, const struct explain *about,
                                 const char *subject, const char *facts)
 {
+	bool is_proxys = about->proxy && (v->result == HTTP_RESOLVE || v->result == HTTP_NO_HOST ||
+	                                  v->result == HTTP_CONNECT);
 	bool virtual_host = !about->endpoint->path_style && !about->endpoint->aws;
 	struct target t;
 
+	if (is_proxys) {
+		why_set(why, v->err, "%s: the proxy %s: %s%s%s%s", subject, about->proxy, http_result_text(v->result),
+		        v->message[0] ? ": " : "", v->message, facts);
+		return;
+	}
 	endpoint_target(about->endpoint, about->region, &t);
 	why_set(why, v->err, "%s: %s://%s: %s%s%s%s%s", subject,
 	        about->endpoint->https ? "https" : "http", t.authority, http_result_text(v->result),
 	        v->message[0] ? ": " : "", v->message, facts,
 	        v->result == HTTP_NO_HOST && virtual_host ? "; does it need path_style?" : "");
+}
+
+/* Who said no: of a plain request nobody can tell. */
+static void explain_proxy(char *why, const struct verdict *v, const struct explain *about,
+                          const char *subject, const char *facts)
+{
+	const char *says = v->status == 407 ? "wants a name and a password" :
+	                   v->cause == CAUSE_PROXY ? "refused" : "can't reach the store";
+
+	if (v->result == HTTP_PROXY || v->status == 407)
+		why_set(why, v->err, "%s: the proxy %s %s%s", subject, about->proxy, says, facts);
+	else
+		why_set(why, v->err, "%s: refused by the proxy %s, or by what is behind it%s", subject, about->proxy,
+		        facts);
 }
 
 static void explain_region(char *why, const struct verdict *v, const struct explain *about,
@@ -156,6 +177,10 @@ void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain
 	case CAUSE_UNTRUSTED:
 	case CAUSE_DOWN:
 		explain_unreachable(why, v, about, subject, facts);
+		break;
+	case CAUSE_PROXY:
+	case CAUSE_PROXY_BUSY:
+		explain_proxy(why, v, about, subject, facts);
 		break;
 	case CAUSE_BROKEN:
 		why_set(why, v->err, "%s: %s%s", subject, http_result_text(v->result), facts);

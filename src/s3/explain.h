@@ -15,6 +15,7 @@ struct explain {
 	const char *region;          /* asked in */
 	const char *key;             /* whole; of a listing its prefix */
 	const char *creds_source;    /* NULL: unsigned */
+	const char *proxy;           /* NULL: none */
 	unsigned attempts;           /* made */
 	uint64_t timeout_ms;
 };

@@ -58,6 +58,7 @@ const char *http_result_text(enum http_result result)
 		[HTTP_RESOLVE] = "its name cannot be looked up now",
 		[HTTP_NO_HOST] = "there is no host of this name",
 		[HTTP_CONNECT] = "cannot connect",
+		[HTTP_PROXY] = "it refused to connect",
 		[HTTP_TLS] = "the TLS handshake failed",
 		[HTTP_CERT] = "its certificate cannot be trusted",
 		[HTTP_RESET] = "the connection broke",
@@ -512,6 +513,7 @@ void http_submit(struct http *h, struct http_request *r)
 	memset(&r->reply, 0, sizeof(r->reply));
 	r->reply.content_length = -1;
 	r->into_len = 0;
+	r->proxy = NULL;
 	if (!r->text.cap)
 		buf_init(&r->text, r->text_cap);
 	buf_reset(&r->text);

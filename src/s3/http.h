@@ -37,6 +37,7 @@ enum http_result {
 	HTTP_RESOLVE,    /* the host's name isn't found now */
 	HTTP_NO_HOST,    /* there is no such name */
 	HTTP_CONNECT,    /* refused, unreachable, or no connection in time */
+	HTTP_PROXY,      /* the proxy refused to connect us, with reply.status */
 	HTTP_TLS,        /* the handshake failed */
 	HTTP_CERT,       /* the server's certificate isn't to be trusted, or the CA bundle is bad */
 	HTTP_RESET,      /* the connection broke before the reply was whole */
@@ -107,6 +108,7 @@ struct http_request {
 
 	/* Results. */
 	struct http_reply reply;
+	const char *proxy;       /* through which it went, for a person; NULL: none. http's */
 	size_t into_len;
 	struct buf text;         /* the caller calls buf_done */
 
@@ -130,7 +132,7 @@ struct http_options {
 struct http;
 
 /* Starts the thread. Returns 0, -EAGAIN (no thread) or -ENOMEM. Proxies are
- * taken from the environment as curl does; names are then left to the proxy. */
+ * taken from the environment (proxy.h). */
 int http_new(const struct http_options *o, struct http **ret_http);
 
 /* Ends every request, and all that are submitted later, with HTTP_CANCELED.

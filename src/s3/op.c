@@ -39,7 +39,7 @@ static void give_up(struct op *op)
 	const struct explain about = { .op = op->kind->op, .endpoint = &op->client->endpoint,
 	                               .region = op->region, .key = op->key,
 	                               .creds_source = op->creds ? op->creds->source : NULL,
-	                               .attempts = op->attempts, .timeout_ms = op->client->timeout_ms };
+	                               .proxy = op->http.proxy, .attempts = op->attempts, .timeout_ms = op->client->timeout_ms };
 	char why[S3_WHY_MAX];
 
 	explain(why, &op->verdict, &about);
@@ -101,6 +101,7 @@ static bool teaches(enum cause cause)
 	case CAUSE_CLOCK:
 	case CAUSE_ARCHIVED:
 	case CAUSE_REGION:
+	case CAUSE_PROXY:
 		return true;
 	default:
 		return false;
@@ -277,7 +278,7 @@ static void on_done(struct http_request *r, enum http_result result)
 	struct op *op = from_http(r);
 	struct verdict_input in = { .op = op->kind->op, .result = result, .reply = &r->reply,
 	                            .text = r->text.data, .text_len = r->text.len,
-	                            .refused = op->refused };
+	                            .refused = op->refused, .proxy = r->proxy };
 
 	log_attempt(op, result);
 	if (op->kind->ended)

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "s3/proxy.h"
 
 #define HEADERS_SIZE_MAX (64u << 10)  /* bytes of all header lines of one reply */
 #define SLOW (64u << 10)         /* bytes/s below which a transfer that won't be in time is slow */
@@ -27,6 +28,7 @@ struct transfer {
 	struct curl_slist *addresses;
 	char host[HTTP_HOST_SIZE];
 	uint16_t port;
+	const struct proxy *proxy;     /* NULL: directly */
 	uint64_t progress_ms;
 	uint64_t body_bytes;           /* received */
 	uint64_t mark_ms, mark_bytes;  /* when its rate was last looked at, and what it had then */
@@ -40,7 +42,7 @@ struct transfer {
 struct transfers {
 	CURLM *multi;
 	struct stats *stats;
-	bool proxied;
+	struct proxies proxies;
 	long connect_ms;
 	char *ca_bundle;
 	struct transfer *free_list;
@@ -200,10 +202,21 @@ static bool is_reused(const struct transfer *t)
 	return connects == 0;
 }
 
+/* The status with which a proxy refused to connect us; 0: it didn't. */
+static int refused_by_proxy(const struct transfer *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return t->proxy && (status < 200 || status >= 300) ? (int)status : 0;
+}
+
 static enum http_result translate(CURLcode code, const struct transfer *t)
 {
 	if (t->cut != HTTP_OK)
 		return t->cut;
+	if (code != CURLE_OK && refused_by_proxy(t))
+		return HTTP_PROXY;
 	switch (code) {
 	case CURLE_OK:
 		return HTTP_OK;
@@ -247,6 +260,10 @@ static void store_detail(struct transfer *t, CURLcode code)
 
 	if (code == CURLE_OK || t->cut != HTTP_OK)
 		return;
+	if (refused_by_proxy(t)) {
+		t->request->reply.status = refused_by_proxy(t);
+		return;
+	}
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error);
 	if (code == CURLE_COULDNT_CONNECT && os_error > 0)
 		text = strerror((int)os_error);
@@ -326,6 +343,10 @@ static int set_options(struct transfer *t, const struct http_message *m)
 	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
 	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	/* "" and not NULL: which proxy is for us to say. */
+	bad |= curl_easy_setopt(e, CURLOPT_PROXY, t->proxy ? t->proxy->url : "");
+	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+	bad |= curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, t->all->connect_ms);
 	bad |= curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -349,17 +370,19 @@ int transfer_prepare(struct transfer *t, const struct http_message *m)
 {
 	memcpy(t->host, m->host, sizeof(t->host));
 	t->port = m->port;
+	t->proxy = proxies_for(&t->all->proxies, strncmp(m->url, "https:", 6) == 0, t->host);
+	t->request->proxy = t->proxy ? t->proxy->shown : NULL;
 	return set_options(t, m);
 }
 
 const char *transfer_host(const struct transfer *t)
 {
+	const char *host = t->proxy ? t->proxy->host : t->host;
 	struct in6_addr a;
 
-	if (t->all->proxied || inet_pton(AF_INET, t->host, &a) == 1 ||
-	    inet_pton(AF_INET6, t->host, &a) == 1)
+	if (!host[0] || inet_pton(AF_INET, host, &a) == 1 || inet_pton(AF_INET6, host, &a) == 1)
 		return NULL;
-	return t->host;
+	return host;
 }
 
 int transfer_start(struct transfer *t, const char *addresses)
@@ -369,7 +392,8 @@ int transfer_start(struct transfer *t, const char *addresses)
 	if (addresses) {
 		bool added;
 
-		if (asprintf(&line, "%s:%u:%s", t->host, t->port, addresses) < 0)
+		if (asprintf(&line, "%s:%u:%s", t->proxy ? t->proxy->host : t->host,
+		             t->proxy ? t->proxy->port : t->port, addresses) < 0)
 			return -ENOMEM;
 		added = add_header(&t->addresses, line);
 		free(line);
@@ -409,21 +433,6 @@ bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_
 
 /* ---- all of them ---- */
 
-/* Whether curl may go through a proxy; it then looks names up by itself. */
-static bool proxy_configured(void)
-{
-	static const char *const variables[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
-	                                         "all_proxy", "ALL_PROXY" };
-
-	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-		const char *value = getenv(variables[i]);
-
-		if (value && value[0])
-			return true;
-	}
-	return false;
-}
-
 int transfers_new(const struct http_options *o, struct transfers **ret_all)
 {
 	struct transfers *all = calloc(1, sizeof(*all) + o->connections * sizeof(all->items[0]));
@@ -436,11 +445,10 @@ int transfers_new(const struct http_options *o, struct transfers **ret_all)
 		return -ENOMEM;
 	}
 	all->stats = o->stats;
-	all->proxied = proxy_configured();
 	all->connect_ms = (long)http_stall_ms(o->timeout_ms);
 	all->ca_bundle = o->ca_bundle ? strdup(o->ca_bundle) : NULL;
 	all->multi = curl_multi_init();
-	if (!all->multi || (o->ca_bundle && !all->ca_bundle) ||
+	if (!all->multi || (o->ca_bundle && !all->ca_bundle) || proxies_load(&all->proxies) < 0 ||
 	    curl_multi_setopt(all->multi, CURLMOPT_MAXCONNECTS, (long)o->connections) != CURLM_OK)
 		goto fail;
 	for (; all->n < o->connections; all->n++) {
@@ -467,6 +475,7 @@ void transfers_free(struct transfers *all)
 	for (unsigned i = 0; i < all->n; i++)
 		curl_easy_cleanup(all->items[i].easy);
 	curl_multi_cleanup(all->multi);
+	proxies_done(&all->proxies);
 	free(all->ca_bundle);
 	free(all);
 	curl_global_cleanup();

@@ -26,8 +26,8 @@ void transfer_release(struct transfer *t);
 /* Makes it ready to send m. Returns 0 or -ENOMEM. */
 int transfer_prepare(struct transfer *t, const struct http_message *m);
 
-/* Host of the message, to be looked up; NULL if it is an address, or a proxy
- * will look it up. */
+/* Host of the message, or of the proxy through which it goes, to be looked up; NULL if it
+ * is an address, or curl's business. */
 const char *transfer_host(const struct transfer *t);
 
 /* Sends it. addresses: from resolve_get, NULL if there was no host. */

@@ -30,6 +30,8 @@ static const struct meaning meanings[] = {
 	[CAUSE_BUSY] = { -EIO, true, CORRECT_NOTHING },
 	[CAUSE_HTTP] = { -EIO, false, CORRECT_NOTHING },
 	[CAUSE_UNREACHABLE] = { -EIO, true, CORRECT_NOTHING },
+	[CAUSE_PROXY] = { -EIO, false, CORRECT_NOTHING },
+	[CAUSE_PROXY_BUSY] = { -EIO, true, CORRECT_NOTHING },
 	[CAUSE_UNTRUSTED] = { -EIO, false, CORRECT_NOTHING },
 	[CAUSE_BROKEN] = { -EIO, true, CORRECT_NOTHING },
 	[CAUSE_NO_ETAG] = { -EPROTO, false, CORRECT_NOTHING },
@@ -129,6 +131,8 @@ static enum cause cause_of_failure(const struct verdict_input *in)
 	case HTTP_CONNECT:
 	case HTTP_TLS:
 		return CAUSE_UNREACHABLE;
+	case HTTP_PROXY:
+		return retry_status(in->reply->status) ? CAUSE_PROXY_BUSY : CAUSE_PROXY;
 	case HTTP_NO_HOST:
 	case HTTP_CERT:
 		return CAUSE_UNTRUSTED;
@@ -191,6 +195,13 @@ static bool is_mute(const struct verdict_input *in, const struct verdict *v)
 	return status == 400 || status == 403 || (v->cause == CAUSE_REGION && !v->region[0]);
 }
 
+/* Whether what came through a proxy is its own reply, or may be: stores tell a code. */
+static bool is_proxys(const struct verdict *v)
+{
+	return v->status == 407 || (!v->code[0] && (v->status == 403 || v->status == 502 ||
+	                                            v->status == 503 || v->status == 504));
+}
+
 static void judge_status(const struct verdict_input *in, struct verdict *v)
 {
 	read_document(in, v);
@@ -208,6 +219,8 @@ static void judge_status(const struct verdict_input *in, struct verdict *v)
 	/* Malformed in other ways than naming the wrong region it can't be. */
 	if (strcmp(v->code, "AuthorizationHeaderMalformed") == 0)
 		verdict_set_cause(v, v->region[0] ? CAUSE_REGION : CAUSE_DENIED);
+	if (in->proxy && is_proxys(v))
+		verdict_set_cause(v, retry_status(v->status) ? CAUSE_PROXY_BUSY : CAUSE_PROXY);
 	if (is_mute(in, v))
 		v->correction = CORRECT_IGNORANCE;
 }

@@ -28,6 +28,8 @@ enum cause {
 	CAUSE_BUSY,          /* 429, 5xx */
 	CAUSE_HTTP,          /* any other status */
 	CAUSE_UNREACHABLE,   /* no name, no connection, no TLS */
+	CAUSE_PROXY,         /* the proxy refused, or something behind it that isn't a store */
+	CAUSE_PROXY_BUSY,    /* the proxy can't reach the store */
 	CAUSE_UNTRUSTED,     /* no such host, or its certificate isn't to be trusted */
 	CAUSE_BROKEN,        /* reset, stalled, cut short */
 	CAUSE_NO_ETAG,       /* the reply doesn't say its version */
@@ -66,6 +68,7 @@ struct verdict_input {
 	enum verdict_op op;
 	enum http_result result;
 	const struct http_reply *reply;
+	const char *proxy;           /* through which it came; NULL: none */
 	const char *text;            /* body, unless it went elsewhere */
 	size_t text_len;
 	enum cause refused;          /* with HTTP_REFUSED: what verdict_range said */

@@ -11,6 +11,7 @@ from lib.process import Process
 from lib.proxy import Proxy
 from lib.rclone import Rclone
 from lib.threads import errno_of, read_bytes
+from lib.tunnel import Tunnel
 from lib.wait import until
 
 
@@ -192,6 +193,29 @@ def test_tls_with_a_ca_bundle(ads, proxy, mounted):
     mount = mounted(ads.source, {"endpoint_url": proxy.tls_endpoint, "path_style": True},
                     env=proxy.environment() | {"AWS_CA_BUNDLE": str(proxy.certificate)})
     assert _reads(mount)
+
+
+def test_tls_through_a_proxy(ads, proxy, mounted):
+    tunnel = Tunnel()
+    try:
+        mount = mounted(ads.source, {"endpoint_url": proxy.tls_endpoint}, env=proxy.environment() | {
+            "AWS_CA_BUNDLE": str(proxy.certificate), "https_proxy": tunnel.url})
+        assert _reads(mount)
+        assert set(tunnel.connected) == {f"127.0.0.1:{proxy.tls_port}"}
+        mount.stop()
+    finally:
+        tunnel.stop()
+
+
+def test_a_proxy_that_isnt_there_is_named_at_the_mount(ads, unmounted):
+    env = ads.server.environment() | {"http_proxy": "http://me:hush@127.0.0.1:1"}
+    status, said = unmounted(ads.source, ads.server.options() | {"max_attempts": 1}, env=env).refuse()
+    assert status == 1 and "the proxy http://127.0.0.1:1: cannot connect" in said
+    assert "hush" not in said
+    env["no_proxy"] = "127.0.0.0/8"
+    mount = unmounted(ads.source, ads.server.options(), env=env).start()
+    assert _reads(mount)
+    mount.stop()
 
 
 def test_tls_is_verified(ads, proxy, unmounted):

@@ -17,7 +17,7 @@ static void clear_environment(bool keep_files)
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
 		"AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
 		"AWS_ENDPOINT_URL_S3", "AWS_MAX_ATTEMPTS", "AWS_CA_BUNDLE", "http_proxy", "https_proxy",
-		"HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+		"HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
 	};
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
@@ -38,10 +38,16 @@ void world_open(struct world *w, fake_handler *handler, void *arg, const struct 
 	if (!o)
 		o = &plain;
 	clear_environment(o->profile);
+	if (o->http_proxy) {
+		setenv("http_proxy", o->http_proxy, 1);
+		setenv("https_proxy", o->http_proxy, 1);
+	}
 	memset(w, 0, sizeof(*w));
 	w->server = fake_http_start(handler, arg);
 	snprintf(url, sizeof(url), "http://%s:%u", o->host ? o->host : "127.0.0.1",
 	         fake_http_port(w->server));
+	if (o->url)
+		options.endpoint_url = o->url;
 	options.prefix = o->prefix ? o->prefix : "";
 	options.profile = o->profile;
 	options.access_key_id = o->profile ? NULL : "AKIATEST";

@@ -25,6 +25,8 @@ struct world {
 struct world_options {
 	const char *host;        /* else 127.0.0.1 */
 	const char *prefix;
+	const char *url;         /* of the endpoint, else that of the server */
+	const char *http_proxy;  /* NULL: none; also https_proxy */
 	const char *profile;     /* then the keys come from it */
 	unsigned connections;
 	unsigned attempts;
