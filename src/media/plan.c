@@ -39,7 +39,7 @@ uint32_t plan_reorder(const struct table_head *t)
 		}
 		last = p[j].pts > last ? p[j].pts : last;
 		for (uint32_t k = j - start > window ? j - window : start; k < j; k++)
-			later += p[k].pts > p[j].pts;
+			later += p[k].pts > p[j].pts && !(p[k].flags & TABLE_SECOND);
 		depth = later > depth ? later : depth;
 	}
 	return depth < TABLE_REORDER_MAX ? depth : TABLE_REORDER_MAX;

@@ -15,7 +15,7 @@
 
 #define KNOWN_FLAGS (TABLE_CONTIGUOUS | TABLE_SKIP_NONREF | TABLE_WHOLE | TABLE_INTRA_ONLY | TABLE_CUT | \
                      TABLE_MIRRORED | TABLE_NEW_PARAMS | TABLE_JOINED)
-#define KNOWN_PACKET_FLAGS (TABLE_KEY | TABLE_HIDDEN)
+#define KNOWN_PACKET_FLAGS (TABLE_KEY | TABLE_HIDDEN | TABLE_SECOND)
 
 __attribute__((format(printf, 2, 3)))
 static int refuse(char *why, const char *fmt, ...)

@@ -25,6 +25,7 @@
 enum table_packet_flag {
 	TABLE_KEY = 1,                  /* sync packet */
 	TABLE_HIDDEN = 2,               /* outside the edit list: decoded, not shown */
+	TABLE_SECOND = 8,               /* the second field of the frame that the packet before it began: hidden */
 };
 
 struct table_packet {                   /* in decode order */

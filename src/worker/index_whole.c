@@ -8,6 +8,7 @@
 
 #include "worker/avlog.h"
 #include "worker/demux.h"
+#include "worker/fields.h"
 #include "worker/index.h"
 #include "worker/why.h"
 
@@ -40,8 +41,20 @@ static bool has_new_params(const AVCodecParameters *par, const AVPacket *pkt)
 	                        memcmp(par->extradata, data, size) != 0);
 }
 
+/* It belongs to the frame before it, whatever the container says of it. */
+static void join_field(struct index *x, struct table_packet *p)
+{
+	struct table_packet *first = &x->p[x->n - 1];
+
+	p->pts = first->pts;
+	if (first->duration > 0 && first->duration <= TABLE_PTS_MAX && p->duration <= TABLE_PTS_MAX)
+		first->duration += p->duration;
+	p->duration = 0;
+	p->flags = TABLE_HIDDEN | TABLE_SECOND;
+}
+
 static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, bool durations,
-                      char *why)
+                      bool second, char *why)
 {
 	bool no_frame = is_never_shown(st->codecpar->codec_id, pkt);
 	bool hidden = no_frame || (pkt->flags & AV_PKT_FLAG_DISCARD);
@@ -55,6 +68,8 @@ static int add_packet(struct index *x, const AVStream *st, const AVPacket *pkt, 
 		         (hidden ? TABLE_HIDDEN : 0),
 	};
 
+	if (second && x->n > 0)
+		join_field(x, &p);
 	if (has_new_params(st->codecpar, pkt))
 		x->flags |= TABLE_NEW_PARAMS;
 	if ((p.flags & TABLE_KEY) && !x->first->size && av_packet_ref(x->first, pkt) < 0)
@@ -66,20 +81,22 @@ int index_whole(AVFormatContext *format, int stream, struct index *x, char *why)
 {
 	const AVStream *st = format->streams[stream];
 	bool durations = has_durations(format, st);
+	struct fields *fields = NULL;
 	AVPacket *pkt = av_packet_alloc();
-	int av = 0, err = 0;
+	int av = 0, err = pkt ? fields_new(st->codecpar, &fields) : -ENOMEM;
 
-	if (!pkt)
-		return why_set(why, -ENOMEM, "no memory");
+	if (err)
+		why_set(why, err, "no memory");
 	x->flags |= TABLE_WHOLE;
 	while (!err && (av = av_read_frame(format, pkt)) >= 0) {
 		if (pkt->stream_index == stream)
-			err = add_packet(x, st, pkt, durations, why);
+			err = add_packet(x, st, pkt, durations, fields_is_second(fields, pkt), why);
 		av_packet_unref(pkt);
 	}
 	/* A file cut short: what is there can be shown. */
 	if (!err && av != AVERROR_EOF && x->n == 0)
 		err = why_set(why, avlog_errno(av), "its packets can't be read");
+	fields_free(fields);
 	av_packet_free(&pkt);
 	return err;
 }

@@ -114,6 +114,9 @@ void request_done(struct request_frames *r)
 
 bool request_may_skip(const struct request_frames *r, uint32_t i)
 {
+	/* Both fields of a frame or none. */
+	while (i > r->head->first_packet && (request_packet(r, i)->flags & TABLE_SECOND))
+		i--;
 	/* Where output is counted every frame has to come out. */
 	return (r->head->table_flags & TABLE_SKIP_NONREF) && !r->head->no_skip && !r->by_ordinal &&
 	       i < r->head->target && !r->row_of[i - r->head->first_packet];

@@ -248,7 +248,7 @@ static int feed(struct session *s, const struct request_frames *r, char *why)
 	s->packet->flags = p->flags & TABLE_KEY ? AV_PKT_FLAG_KEY : 0;
 	s->codec->skip_frame = skip ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
 	s->no_skip = s->no_skip && !skip;
-	if (!skip)
+	if (!skip && !(p->flags & TABLE_SECOND))
 		add_pending(s, s->next);
 	err = avcodec_send_packet(s->codec, s->packet);
 	av_packet_unref(s->packet);
@@ -261,7 +261,10 @@ static int feed(struct session *s, const struct request_frames *r, char *why)
 /* Is there a packet that r wants fed? */
 static bool has_more(const struct session *s, const struct request_frames *r)
 {
-	return s->next < request_end(r) && !(r->head->drain && s->next > r->head->target);
+	if (s->next >= request_end(r))
+		return false;
+	return !r->head->drain || s->next <= r->head->target ||
+	       (request_packet(r, s->next)->flags & TABLE_SECOND);
 }
 
 int session_next(struct session *s, const struct request_frames *r, const AVFrame **ret, char *why)

@@ -337,6 +337,22 @@ def test_what_an_edit_list_cuts_out_may_have_the_times_of_what_it_shows(folder):
         assert hidden & {p.pts for p in worker.shown()}
 
 
+@pytest.mark.parametrize("name", ["fields.ts", "fields.mkv"])
+def test_two_fields_are_one_frame(folder, name):
+    worker, reference = opened(folder, name)
+    with worker:
+        assert len(worker.packets) == 100 and len(worker.shown()) == len(reference.pixels) == 50
+        # What is skipped is skipped in both fields, and a sync frame is drained after both.
+        p = worker.shown()[7]
+        answer, pixels = worker.frames([(p.pts, p.index, 0, 1)], n=24, target=p.index)
+        assert answer["err"] == 0 and answer["decoded"] < 8
+        np.testing.assert_array_equal(pixels[0], reference.pixels[7])
+        key = worker.shown()[12]
+        answer, pixels = worker.frames([(key.pts, key.index, 0, 1)], first=key.index, n=8, target=key.index, drain=1)
+        assert (answer["err"], answer["decoded"], answer["fed"]) == (0, 1, key.index + 2)
+        np.testing.assert_array_equal(pixels[0], reference.pixels[12])
+
+
 def test_frames_that_are_never_shown_are_hidden(folder):
     with Worker(make(folder, "vp8_altref.webm", CLIPS)) as worker:
         worker.probe()

@@ -3,6 +3,7 @@
 import subprocess
 
 from edit_list import edited
+from field_coded import stream
 
 DURATION = 2  # seconds, 25 frames each
 TEST = ["-f", "lavfi", "-i", f"testsrc2=s=320x240:r=25:d={DURATION}"]
@@ -32,6 +33,16 @@ class Edited:
         path.write_bytes(edited(make(folder, self.source, ALL_CLIPS).read_bytes(), self.edits))
 
 
+class FieldCoded:
+    """50 frames of which each field is a packet."""
+
+    def make(self, folder, path):
+        raw = folder / f"{path.name}.h264"
+        raw.write_bytes(stream(50, 12))
+        subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "quiet", "-y", "-nostdin", "-f", "h264", "-r", "50",
+                        "-i", str(raw), "-c", "copy", str(path)], check=True)
+
+
 class Joined:
     """Files put one behind the other. lost: frames of the second part that no reader gives."""
 
@@ -46,7 +57,7 @@ def open_gop(pyramid):
     return f"keyint=12:open-gop=1:bframes=3:b-pyramid={pyramid}:scenecut=0"
 
 
-# name -> ffmpeg's arguments, where a name may be an input of a later one, or an Edited, a Joined
+# name -> ffmpeg's arguments, where a name may be an input of a later one, or an object with make(folder, path)
 CLIPS = {
     "moovlast.mp4": made(*X264),
     "moovfirst.mp4": from_clip("moovlast.mp4", "-movflags", "+faststart"),
@@ -77,6 +88,8 @@ CLIPS = {
     "strict_pyramid.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", open_gop("strict"), "-c:a", "aac"),
     "intra_refresh.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-intra-refresh", "1", "-g", "12", "-c:a", "aac"),
     "interlaced.mp4": made("-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", "keyint=12:interlaced=1", "-c:a", "aac"),
+    "fields.ts": FieldCoded(),
+    "fields.mkv": FieldCoded(),
     "vfr.mp4": made("-vf", "select='not(mod(n\\,3)*lt(mod(n\\,7)\\,3))'", "-vsync", "vfr", *X264),
     "edit_list.mp4": ["-ss", "0.5", "-i", "moovlast.mp4", "-c", "copy", "-t", "1"],
     # What isn't shown has the times of what is.
@@ -165,7 +178,7 @@ def make(folder, name, clips):
     path = folder / name
     if not path.exists():
         args = clips[name]
-        if isinstance(args, (Edited, Joined)):
+        if isinstance(args, (Edited, FieldCoded, Joined)):
             args.make(folder, path)
             return path
         for a in args:
