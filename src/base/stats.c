@@ -5,14 +5,16 @@
 
 #include "base/buf.h"
 
-static const struct {
-	const char *name;
-	const char *help;
-} entries[STAT_COUNT] = {
-#define STATS_ENTRY(name, help) { #name, help },
+static const struct stat_info entries[STAT_COUNT] = {
+#define STATS_ENTRY(name, kind, unit, help) { #name, STAT_##kind, STAT_##unit, help },
 	STATS_LIST(STATS_ENTRY)
 #undef STATS_ENTRY
 };
+
+const struct stat_info *stats_info(enum stat_id id)
+{
+	return &entries[id];
+}
 
 void stats_max(struct stats *s, enum stat_id id, int64_t v)
 {
@@ -27,9 +29,8 @@ void stats_max(struct stats *s, enum stat_id id, int64_t v)
 void stats_text(const struct stats *s, struct buf *b)
 {
 	for (int i = 0; i < STAT_COUNT; i++)
-		buf_printf(b, "%-18s %16" PRId64 "  %s\n", entries[i].name,
-		           stats_get(s, (enum stat_id)i),
-		           entries[i].help);
+		buf_printf(b, "%-18s %16" PRId64 "  %s%s\n", entries[i].name, stats_get(s, (enum stat_id)i),
+		           entries[i].help, entries[i].kind == STAT_GAUGE ? " (gauge)" : "");
 }
 
 void stats_json(const struct stats *s, struct buf *b)

@@ -122,9 +122,16 @@ int errno_for_user(int err);
 
 /* ---- control.c: the files of .s3samplefs. */
 #define CONTROL_DIR ".s3samplefs"
-extern const char *const control_names[];
-int control_find(const char *name);
-void control_text(struct fsys *fs, int control, struct buf *out);
+struct control_file {
+	const char *name;
+	void (*read)(struct fsys *fs, struct buf *out);                 /* NULL: it can't be read */
+	int (*write)(struct fsys *fs, const char *text, size_t len);    /* 0 or -errno; NULL: EROFS */
+};
+
+/* NULL: there are no more. */
+const struct control_file *control_file(int number);
+int control_find(const char *name);  /* its number, or -1 */
+mode_t control_mode(int number);     /* permission bits */
 
 /* ---- ops_*.c: the operations. */
 struct handle {
@@ -138,6 +145,7 @@ struct handle {
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);

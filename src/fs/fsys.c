@@ -1,6 +1,6 @@
 /* fsys.c - the table of operations, and those that are a line or two. Every
- * operation that would write is here and says EROFS: one that is missing would
- * be answered ENOSYS. */
+ * operation that would write is here and says EROFS (but for files of .s3samplefs that
+ * can be written, control.c): one that is missing would be answered ENOSYS. */
 #include "fs/fsys.h"
 
 #include <errno.h>
@@ -174,12 +174,6 @@ static void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
 static void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
 	(void)parent, (void)name, (void)mode, (void)fi;
-	fuse_reply_err(req, EROFS);
-}
-
-static void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	(void)ino, (void)buf, (void)size, (void)off, (void)fi;
 	fuse_reply_err(req, EROFS);
 }
 

@@ -133,10 +133,24 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 	return op;
 }
 
+/* How long its caller has waited. */
+static void count_wait(const struct op *op)
+{
+	static const uint64_t bounds_ms[] = { 10, 100, 1000, 10000 };  /* STAT_fuse_waits_10ms to _10s */
+	const uint64_t ms = clock_ms() - op->since_ms;
+	int bucket = STAT_fuse_waits_10ms;
+
+	for (size_t i = 0; i < sizeof(bounds_ms) / sizeof(bounds_ms[0]) && ms > bounds_ms[i]; i++)
+		bucket++;
+	stats_add(op->fs->stats, (enum stat_id)bucket, 1);
+}
+
 void op_free(struct op *op)
 {
 	if (!op)
 		return;
+	if (atomic_load(&op->claim) == OP_COMPLETED)
+		count_wait(op);
 	pthread_mutex_lock(&op->fs->lock);
 	DL_DELETE(op->fs->ops, op);
 	if (atomic_load(&op->fs->stopping))

@@ -5,6 +5,7 @@
  * from the start. Where the size of a file isn't known without a probe, the
  * entry carries no inode, so that `ls` probes nothing. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +85,9 @@ void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static const char *fixed_name(const struct fsys *fs, const struct inode *dir, uint64_t i)
 {
 	if (dir->kind == INODE_CONTROL_DIR) {
-		for (uint64_t k = 0; control_names[k]; k++)
-			if (k == i)
-				return control_names[k];
-		return NULL;
+		const struct control_file *f = i < INT_MAX ? control_file((int)i) : NULL;
+
+		return f ? f->name : NULL;
 	}
 	if (i == 0)
 		return CONTROL_DIR;

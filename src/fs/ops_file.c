@@ -23,8 +23,10 @@ void fs_entry(const struct fsys *fs, const struct inode *i, struct fuse_entry_pa
 {
 	*ret = (struct fuse_entry_param){ .ino = i->id, .attr_timeout = FOREVER, .entry_timeout = FOREVER };
 	inodes_attr(fs->inodes, i, &ret->attr);
-	if (i->kind == INODE_CONTROL)
+	if (i->kind == INODE_CONTROL) {
+		ret->attr.st_mode = S_IFREG | control_mode(i->control);
 		ret->attr_timeout = 0;
+	}
 	if (i->kind != INODE_NODE)
 		return;
 	if (i->node->err)
@@ -164,10 +166,12 @@ static void handle_close(struct opened *o)
 
 static int open_control(struct fsys *fs, struct handle *h)
 {
+	const struct control_file *f = control_file(h->inode->control);
 	struct buf text;
 
 	buf_init(&text, CONTROL_MAX);
-	control_text(fs, h->inode->control, &text);
+	if (f->read)
+		f->read(fs, &text);
 	/* Cut at the cap rather than refused. */
 	h->text = blob_copy(text.len ? text.data : "", text.len);
 	buf_done(&text);
@@ -222,6 +226,11 @@ static int handle_new(struct fsys *fs, struct inode *i, struct handle **ret_hand
 	return err;
 }
 
+static bool is_writable(const struct inode *i)
+{
+	return i->kind == INODE_CONTROL && control_file(i->control)->write;
+}
+
 /* It never waits: no op. */
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -232,13 +241,14 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	const char *why;
 	int err;
 
-	if (writes || atomic_load(&fs->stopping)) {
-		fuse_reply_err(req, writes ? EROFS : EIO);
+	if (atomic_load(&fs->stopping)) {
+		fuse_reply_err(req, EIO);
 		return;
 	}
 	i = inodes_by_id(fs->inodes, ino);
-	if (!i) {
-		fuse_reply_err(req, ESTALE);
+	if (!i || (writes && !is_writable(i))) {
+		fuse_reply_err(req, i ? EROFS : ESTALE);
+		inode_unref(i);
 		return;
 	}
 	atomic_fetch_add(&i->refs, 1);
@@ -260,6 +270,21 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		opened_remove(fs, &h->opened);
 		handle_unref(h);
 	}
+}
+
+/* Each write is a whole text of its own. */
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	const struct handle *h = (const struct handle *)(uintptr_t)fi->fh;
+	int err = -EROFS;
+
+	(void)ino, (void)off;
+	if (is_writable(h->inode))
+		err = control_file(h->inode->control)->write(fuse_req_userdata(req), buf, size);
+	if (err)
+		fuse_reply_err(req, errno_for_user(err));
+	else
+		fuse_reply_write(req, size);
 }
 
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

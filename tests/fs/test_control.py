@@ -1,5 +1,6 @@
 """info/ and .s3samplefs/: what the mount says about clips and about itself."""
 import configparser
+import errno
 import json
 import os
 import re
@@ -43,6 +44,27 @@ def test_stats_json_counts_what_was_read(mnt):
 def test_stats_text_names_the_same_counters(mnt):
     lines = (mnt / ".s3samplefs/stats").read_text().splitlines()
     assert {line.split()[0] for line in lines} == set(mnt.stats())
+
+
+def _waits(mount):
+    return [value for name, value in mount.stats().items() if name.startswith("fuse_waits_")]
+
+
+def test_waits_are_counted_by_how_long_they_took(mnt):
+    before = _waits(mnt)
+    assert not os.path.exists(mnt / "raw/not-there-1") and not os.path.exists(mnt / "raw/not-there-2")
+    after = _waits(mnt)
+    assert len(before) == 5 and all(a >= b for a, b in zip(after, before))
+    assert sum(after) >= sum(before) + 2
+
+
+def test_control_files_cannot_be_written(mnt):
+    for name in os.listdir(mnt / ".s3samplefs"):
+        path = mnt / ".s3samplefs" / name
+        assert os.stat(path).st_mode & 0o7777 == 0o444
+        with pytest.raises(OSError) as failure:
+            os.open(path, os.O_WRONLY | os.O_TRUNC)
+        assert failure.value.errno == errno.EROFS
 
 
 @pytest.mark.parametrize("name", ["stats", "stats.json", "errors", "config"])
