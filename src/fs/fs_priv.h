@@ -23,7 +23,7 @@ struct fsys {
 	int64_t work_done;         /* the keeper's: as it was at the last tick */
 
 	pthread_mutex_t lock;
-	struct op *ops;            /* lock; requests that wait for an answer */
+	struct fs_op *ops;            /* lock; requests that wait for an answer */
 	pthread_cond_t op_gone;    /* lock; one fewer of them, while stopping */
 	struct opened *opened;     /* lock; what the kernel hasn't released */
 };
@@ -49,8 +49,8 @@ enum op_claim {
 	OP_ANSWERED_EARLY,         /* by any of the others; nobody touches req any more */
 };
 
-struct op {
-	struct op *prev, *next;
+struct fs_op {
+	struct fs_op *prev, *next;
 	struct fsys *fs;
 	fuse_req_t req;
 	pid_t pid;                 /* the thread that asked; 0: not known here */
@@ -69,20 +69,20 @@ struct op {
 
 /* NULL: was answered with an error already (no memory, stopping, no inode).
  * interruptible: the kernel tells when its caller gets a signal. */
-struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
+struct fs_op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible);
 
 /* True: the caller now answers op->req. False: somebody has. op_claim is for its
  * completion. Whoever claims early, under fsys.lock, keeps the request, which no
  * interrupt can reach any more, and answers after the op may be gone. */
-bool op_claim(struct op *op);
-bool op_claim_early_locked(struct op *op);
-void op_free(struct op *op);  /* NULL allowed */
+bool op_claim(struct fs_op *op);
+bool op_claim_early_locked(struct fs_op *op);
+void op_free(struct fs_op *op);  /* NULL allowed */
 
 /* Claims, answers with the errno for err, frees. */
-void op_answer(struct op *op, int err);
+void op_answer(struct fs_op *op, int err);
 
 /* Claims, answers with the errno for err, notes the failure, frees. */
-void op_fail(struct op *op, int err, const char *why);
+void op_fail(struct fs_op *op, int err, const char *why);
 
 /* Adds to the list of failures and to the log. name: in the directory i, or NULL. */
 void failure_note(struct fsys *fs, struct inode *i, const char *name, int err, const char *why);

@@ -51,7 +51,7 @@ static int compare_looks(const void *a, const void *b)
  * have waited since the one before. *ret: the caller's to free. */
 static size_t list_callers(struct fsys *fs, bool tick, struct look **ret)
 {
-	struct op *op;
+	struct fs_op *op;
 	size_t n = 0, room;
 
 	pthread_mutex_lock(&fs->lock);
@@ -88,7 +88,7 @@ static size_t look_at(struct look *looks, size_t n)
 	return kept;
 }
 
-static bool is_to_end_locked(const struct op *op, const struct look *looks, size_t n, uint64_t now_ms)
+static bool is_to_end_locked(const struct fs_op *op, const struct look *looks, size_t n, uint64_t now_ms)
 {
 	const struct look key = { .pid = op->pid };
 	const struct look *l = bsearch(&key, looks, n, sizeof(key), compare_looks);
@@ -105,7 +105,7 @@ static bool is_to_end_locked(const struct op *op, const struct look *looks, size
 static size_t claim_callers(struct fsys *fs, const struct look *looks, size_t n_looks, struct claimed **ret)
 {
 	const uint64_t now_ms = clock_ms();
-	struct op *op;
+	struct fs_op *op;
 	size_t n = 0, room;
 
 	pthread_mutex_lock(&fs->lock);
@@ -150,7 +150,7 @@ static size_t claim_overdue(struct fsys *fs, uint64_t now_ms, struct claimed **r
 {
 	const uint64_t moved_ms = atomic_load(&fs->moved_ms);
 	const uint64_t patience_ms = fs->timeout_ms + fs->timeout_ms / 4 + SLACK_MS;
-	struct op *op;
+	struct fs_op *op;
 	size_t n = 0, room;
 
 	*ret = NULL;

@@ -49,7 +49,7 @@ void opened_remove(struct fsys *fs, struct opened *o)
 	pthread_mutex_unlock(&fs->lock);
 }
 
-static bool claim(struct op *op, enum op_claim how)
+static bool claim(struct fs_op *op, enum op_claim how)
 {
 	int unclaimed = OP_UNCLAIMED;
 
@@ -57,7 +57,7 @@ static bool claim(struct op *op, enum op_claim how)
 }
 
 /* What has waited has been served: the queue moves. */
-static void note_progress(struct op *op)
+static void note_progress(struct fs_op *op)
 {
 	const uint64_t now_ms = clock_ms();
 
@@ -65,13 +65,13 @@ static void note_progress(struct op *op)
 		atomic_store(&op->fs->moved_ms, now_ms);
 }
 
-bool op_claim(struct op *op)
+bool op_claim(struct fs_op *op)
 {
 	note_progress(op);
 	return claim(op, OP_COMPLETED);
 }
 
-bool op_claim_early_locked(struct op *op)
+bool op_claim_early_locked(struct fs_op *op)
 {
 	if (!claim(op, OP_ANSWERED_EARLY))
 		return false;
@@ -83,7 +83,7 @@ bool op_claim_early_locked(struct op *op)
 /* Called by libfuse with the request's own lock held: takes none of ours, and answers nothing. */
 static void interrupted(fuse_req_t req, void *data)
 {
-	struct op *op = data;
+	struct fs_op *op = data;
 
 	(void)req;
 	atomic_store(&op->interrupted_ms, clock_ms());
@@ -92,10 +92,10 @@ static void interrupted(fuse_req_t req, void *data)
 	keeper_tell_interrupted(op->fs->keeper);
 }
 
-struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
+struct fs_op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 {
 	struct fsys *fs = fuse_req_userdata(req);
-	struct op *op;
+	struct fs_op *op;
 	int64_t parked;
 
 	if (atomic_load(&fs->stopping)) {
@@ -134,7 +134,7 @@ struct op *op_new(fuse_req_t req, fuse_ino_t ino, bool interruptible)
 }
 
 /* How long its caller has waited. */
-static void count_wait(const struct op *op)
+static void count_wait(const struct fs_op *op)
 {
 	static const uint64_t bounds_ms[] = { 10, 100, 1000, 10000 };  /* STAT_fuse_waits_10ms to _10s */
 	const uint64_t ms = clock_ms() - op->since_ms;
@@ -145,7 +145,7 @@ static void count_wait(const struct op *op)
 	stats_add(op->fs->stats, (enum stat_id)bucket, 1);
 }
 
-void op_free(struct op *op)
+void op_free(struct fs_op *op)
 {
 	if (!op)
 		return;
@@ -174,7 +174,7 @@ void failure_note(struct fsys *fs, struct inode *i, const char *name, int err, c
 		log_warn("%s: %s (%s)", path, why, strerror(errno_for_user(err)));
 }
 
-void op_fail(struct op *op, int err, const char *why)
+void op_fail(struct fs_op *op, int err, const char *why)
 {
 	/* That there is no such name is an answer; that an open file is gone isn't. */
 	const bool is_answer = err == -ENOENT && op->name;
@@ -190,7 +190,7 @@ static bool is_verdict(int err)
 	return err == -ENOENT || err == -EACCES || err == -ESTALE || err == -EBADMSG || err == -ENODATA;
 }
 
-void op_answer(struct op *op, int err)
+void op_answer(struct fs_op *op, int err)
 {
 	if (is_verdict(err))
 		note_progress(op);
@@ -205,7 +205,7 @@ void op_answer(struct op *op, int err)
 /* Is somebody writing an answer just now? */
 static bool answering_locked(const struct fsys *fs)
 {
-	const struct op *op;
+	const struct fs_op *op;
 
 	DL_FOREACH(fs->ops, op)
 		if (atomic_load(&op->claim) == OP_COMPLETED)
@@ -216,7 +216,7 @@ static bool answering_locked(const struct fsys *fs)
 /* Claims some of what waits; returns how many. */
 static size_t claim_some(struct fsys *fs, fuse_req_t *reqs, size_t room)
 {
-	struct op *op;
+	struct fs_op *op;
 	size_t n = 0;
 
 	pthread_mutex_lock(&fs->lock);

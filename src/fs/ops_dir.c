@@ -20,8 +20,8 @@ struct dir {
 	struct inode *inode;
 
 	pthread_mutex_t lock;
-	struct op *active;         /* lock; works on what follows */
-	struct op *waiting;        /* lock; came while one was at work */
+	struct fs_op *active;         /* lock; works on what follows */
+	struct fs_op *waiting;        /* lock; came while one was at work */
 
 	/* The active request's: */
 	struct view_dir *view_dir; /* INODE_NODE */
@@ -140,7 +140,7 @@ static void drop_entry(struct dir *d)
 }
 
 struct reply {
-	struct op *op;
+	struct fs_op *op;
 	char *buf;
 	size_t used;
 	bool plus;
@@ -167,7 +167,7 @@ static bool reply_has_room(struct reply *r)
 /* Sends the reply, or, where nobody waits for it any more, takes the counts back. */
 static void reply_send(struct reply *r)
 {
-	struct op *op = r->op;
+	struct fs_op *op = r->op;
 	bool told = false;
 
 	if (op_claim(op)) {
@@ -181,7 +181,7 @@ static void reply_send(struct reply *r)
 
 /* readdir(3) takes ENOENT for the end of a directory, and an incomplete listing would look like
  * a complete one. */
-static void fail_listing(struct op *op, int err, const char *why)
+static void fail_listing(struct fs_op *op, int err, const char *why)
 {
 	op_fail(op, err == -ENOENT ? -ESTALE : err, why);
 }
@@ -351,7 +351,7 @@ static bool next_waiting(struct dir *d)
 static void run(struct dir *d)
 {
 	for (;;) {
-		struct op *op = d->active;
+		struct fs_op *op = d->active;
 		struct reply r = { .op = op, .plus = op->state != NULL };
 		int err = -ENOMEM;
 
@@ -384,7 +384,7 @@ static void loaded(void *arg, int err, const char *why)
 	struct dir *d = arg;
 
 	if (err) {
-		struct op *failed = d->active;
+		struct fs_op *failed = d->active;
 
 		fail_listing(failed, err, why);
 		if (!next_waiting(d))
@@ -396,7 +396,7 @@ static void loaded(void *arg, int err, const char *why)
 static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
 {
 	struct dir *d = (struct dir *)(uintptr_t)fi->fh;
-	struct op *op = op_new(req, ino, true), *displaced = NULL;
+	struct fs_op *op = op_new(req, ino, true), *displaced = NULL;
 	bool mine;
 
 	if (!op)

@@ -37,7 +37,7 @@ void fs_entry(const struct fsys *fs, const struct inode *i, struct fuse_entry_pa
 
 /* Answers with an inode; the kernel's count is given back if the kernel doesn't
  * hear of it. */
-static void reply_inode(struct op *op, struct inode *i)
+static void reply_inode(struct fs_op *op, struct inode *i)
 {
 	struct fsys *fs = op->fs;
 	struct fuse_entry_param e;
@@ -61,7 +61,7 @@ static void reply_inode(struct op *op, struct inode *i)
 }
 
 /* A name that isn't there: worth remembering in the kernel for ttl_ms. */
-static void reply_absent(struct op *op, uint64_t ttl_ms)
+static void reply_absent(struct fs_op *op, uint64_t ttl_ms)
 {
 	const struct fuse_entry_param e = { .ino = 0, .entry_timeout = seconds(ttl_ms) };
 
@@ -77,7 +77,7 @@ static void reply_absent(struct op *op, uint64_t ttl_ms)
 
 static void lookup_answer(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms)
 {
-	struct op *op = arg;
+	struct fs_op *op = arg;
 	struct inode *i;
 
 	if (err == -ENOENT) {
@@ -94,7 +94,7 @@ static void lookup_answer(void *arg, int err, const char *why, struct node *n, u
 	reply_inode(op, i);
 }
 
-static void lookup_in_root(struct op *op)
+static void lookup_in_root(struct fs_op *op)
 {
 	struct fsys *fs = op->fs;
 	char why[VIEW_WHY_MAX];
@@ -119,7 +119,7 @@ static void lookup_in_root(struct op *op)
 
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct op *op = op_new(req, parent, true);
+	struct fs_op *op = op_new(req, parent, true);
 	int control;
 
 	if (!op)
@@ -315,7 +315,7 @@ static void reply_copied(fuse_req_t req, const struct iovec *iov, unsigned n_iov
 	free(whole);
 }
 
-static void fail_deleted(struct op *op, const char *why)
+static void fail_deleted(struct fs_op *op, const char *why)
 {
 	char text[VIEW_WHY_MAX];
 
@@ -326,7 +326,7 @@ static void fail_deleted(struct op *op, const char *why)
 
 static void read_answer(void *arg, int err, const char *why, const struct iovec *iov, unsigned n_iov)
 {
-	struct op *op = arg;
+	struct fs_op *op = arg;
 	struct handle *h = op->state;
 	size_t total = 0;
 
@@ -376,7 +376,7 @@ static bool read_now(fuse_req_t req, struct handle *h, uint64_t off, size_t size
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct handle *h = (struct handle *)(uintptr_t)fi->fh;
-	struct op *op;
+	struct fs_op *op;
 
 	/* For this call: the release may come as soon as there is an answer. */
 	atomic_fetch_add(&h->refs, 1);

@@ -15,21 +15,21 @@
 #include "view/name.h"
 #include "view/view_priv.h"
 
-struct entry {
+struct dir_entry {
 	char *name;
 	struct node *node;
 };
 
-struct entries {
-	struct entry *v;
+struct dir_entries {
+	struct dir_entry *v;
 	size_t n, room;
 };
 
 struct view_dir {
 	struct node *dir;
-	struct entries ready;        /* to be handed out, from `at` on */
+	struct dir_entries ready;        /* to be handed out, from `at` on */
 	size_t at;
-	struct entries held;         /* objects whose keys begin all that came since */
+	struct dir_entries held;         /* objects whose keys begin all that came since */
 	char *token;                 /* next page */
 	struct list_guard guard;
 	bool listed;                 /* no more pages */
@@ -41,27 +41,27 @@ struct view_dir {
  * had. Else nothing has changed, and the page may be asked for again. */
 struct taking {
 	struct view_dir *d;
-	struct entries ready, held;
+	struct dir_entries ready, held;
 	unsigned left_out;
 	int err;
 };
 
-static void entries_done(struct entries *e)
+static void entries_done(struct dir_entries *e)
 {
 	for (size_t i = 0; i < e->n; i++) {
 		free(e->v[i].name);
 		node_unref(e->v[i].node);
 	}
 	free(e->v);
-	*e = (struct entries){ 0 };
+	*e = (struct dir_entries){ 0 };
 }
 
 /* Takes name and node, also on failure. */
-static int entries_add(struct entries *e, char *name, struct node *node)
+static int entries_add(struct dir_entries *e, char *name, struct node *node)
 {
 	if (e->n == e->room) {
 		size_t room = e->room ? 2 * e->room : 64;
-		struct entry *v = reallocarray(e->v, room, sizeof(*v));
+		struct dir_entry *v = reallocarray(e->v, room, sizeof(*v));
 		if (!v)
 			goto fail;
 		e->v = v;
@@ -69,7 +69,7 @@ static int entries_add(struct entries *e, char *name, struct node *node)
 	}
 	if (!name || !node)
 		goto fail;
-	e->v[e->n++] = (struct entry){ name, node };
+	e->v[e->n++] = (struct dir_entry){ name, node };
 	return 0;
 fail:
 	free(name);
@@ -86,7 +86,7 @@ static void took_node(void *arg, int err, const char *why, struct node *n, uint6
 	*ret = err ? NULL : node_ref(n);
 }
 
-static int entries_copy(struct entries *dst, const struct entries *src)
+static int entries_copy(struct dir_entries *dst, const struct dir_entries *src)
 {
 	for (size_t i = 0; i < src->n; i++)
 		if (entries_add(dst, strdup(src->v[i].name), node_ref(src->v[i].node)) < 0)
@@ -144,7 +144,7 @@ int view_dir_next(struct view_dir *d, struct view_entry *ret_entry)
 		return d->listed ? 0 : -EAGAIN;
 	ret_entry->name = d->ready.v[d->at].name;
 	ret_entry->node = d->ready.v[d->at].node;
-	d->ready.v[d->at] = (struct entry){ 0 };
+	d->ready.v[d->at] = (struct dir_entry){ 0 };
 	d->at++;
 	return 1;
 }
@@ -153,7 +153,7 @@ int view_dir_next(struct view_dir *d, struct view_entry *ret_entry)
 static void release_held(struct taking *t, const char *name)
 {
 	while (t->held.n > 0) {
-		struct entry *e = &t->held.v[t->held.n - 1];
+		struct dir_entry *e = &t->held.v[t->held.n - 1];
 		const char *key = e->node->obj->key;
 
 		if (name && strncmp(name, key, strlen(key)) == 0)
@@ -168,7 +168,7 @@ static void release_held(struct taking *t, const char *name)
 static void drop_held(struct taking *t, const char *name, size_t len)
 {
 	for (size_t i = 0; i < t->held.n; i++) {
-		struct entry *e = &t->held.v[i];
+		struct dir_entry *e = &t->held.v[i];
 
 		if (strlen(e->name) != len || memcmp(e->name, name, len) != 0)
 			continue;
