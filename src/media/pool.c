@@ -30,6 +30,7 @@
  * there are workers, in a row, jobs aren't kept waiting for a good one; new ones are tried
  * at growing intervals. */
 #define BROKEN_STARTS 5u
+#define START_MAX_S 60u           /* until the first says that it is ready, also on a machine that swaps */
 #define RETRY_MIN_NS 10000000u    /* doubled from the first start that fails beyond one a worker */
 #define RETRY_MAX_NS 10000000000u
 
@@ -96,7 +97,8 @@ static bool is_one_on_trial(const struct pool *p)
 	for (unsigned i = 0; p->failed_starts && i < p->options.workers; i++) {
 		const struct pool_worker *w = &p->workers[i];
 
-		if (w->state != POOL_WORKER_NONE && !w->has_spoken && w->started_ns > p->failed_ns)
+		if (w->state != POOL_WORKER_NONE && !w->has_spoken && !w->has_started &&
+		    w->started_ns > p->failed_ns)
 			return true;
 	}
 	return false;
@@ -392,22 +394,39 @@ static int start_all(struct pool *p)
 	return err;
 }
 
-/* Until one worker is in its sandbox. It is said before the mount whether there is one. */
-static int await_sandbox(struct pool *p)
+/* What keeps any worker from serving; NULL: nothing yet. */
+static const char *find_hindrance(struct pool *p, uint64_t end_ns)
 {
-	const uint64_t end_ns = clock_ns() + p->options.timeout_ms * 1000000;
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->workers[i].refusal[0])
+			return p->workers[i].refusal;
+	if (is_broken(p))
+		return p->start_why;
+	if (clock_ns() < end_ns && !is_stopping(p))
+		return NULL;
+	snprintf(p->start_why, sizeof(p->start_why), "%.150s doesn't say that it is ready within %u s", p->binary,
+	         START_MAX_S);
+	return p->start_why;
+}
+
+/* Until one worker is ready: whether there can be one is told before the mount. */
+static int await_start(struct pool *p)
+{
+	const uint64_t end_ns = clock_ns() + START_MAX_S * UINT64_C(1000000000);
+	const char *hindrance;
 
 	for (;;) {
 		for (unsigned i = 0; i < p->options.workers; i++) {
-			if (p->workers[i].has_started && !p->workers[i].refusal[0])
+			const struct pool_worker *w = &p->workers[i];
+
+			if (w->state == POOL_WORKER_IDLE && w->has_started && !w->refusal[0])
 				return 0;
 		}
-		if (p->failed_starts)
-			return -EPERM;
-		if (clock_ns() >= end_ns || is_stopping(p)) {
-			snprintf(p->start_why, sizeof(p->start_why), "%.150s doesn't say that it is in a sandbox",
-			         p->binary);
-			return -EPERM;
+		hindrance = find_hindrance(p, end_ns);
+		if (hindrance) {
+			if (hindrance != p->start_why)
+				snprintf(p->start_why, sizeof(p->start_why), "%s", hindrance);
+			return -EIO;
 		}
 		p->wake_ns = end_ns;
 		turn(p);
@@ -419,8 +438,8 @@ static void *thread_main(void *arg)
 	struct pool *p = arg;
 	int err = start_all(p);
 
-	if (!err && p->options.require_sandbox)
-		err = await_sandbox(p);
+	if (!err)
+		err = await_start(p);
 	p->wake_ns = 0;
 	p->start_err = err;
 	sem_post(&p->started);

@@ -100,11 +100,11 @@ struct pool_job {
 	uint64_t late_ns;           /* when it goes on without the bytes */
 };
 
-/* Starts the thread and the workers, waits until each has been spawned; with require_sandbox
- * until one of them is in it. Returns 0 or -errno with why[256] (worker binary missing, no descriptors, ...). A
- * program that can be executed but ends at once (a library is missing) is found
- * out later: jobs then end with -EIO until a process stays. Copies *o; what it
- * points to, but for binary, must outlive the pool. */
+/* Starts the thread and the workers, waits until each has been spawned and one of them is ready.
+ * Returns 0 or -errno with why[256] (worker binary missing, one that ends at once since a library
+ * is missing, no sandbox, no descriptors, ...). Where the program is broken later, jobs end with
+ * -EIO until a process stays. Copies *o; what it points to, but for binary, must outlive the
+ * pool. */
 int pool_new(const struct pool_options *o, char *why, struct pool **ret_pool);
 
 /* Queues a job, for its bytes and then for a worker: first come, first served among

@@ -109,8 +109,7 @@ struct proto_done {
 	char why[PROTO_WHY_MAX];      /* a sentence, when err */
 };
 
-/* In its sandbox, before it has read anything. A program that stands in for a worker may leave
- * it out. */
+/* In its sandbox, before it has read anything: the program works. */
 struct proto_started {
 	uint32_t type;                /* PROTO_STARTED */
 	int32_t err;                  /* 0, or -errno: it ends without having served, since `missing` */

@@ -168,6 +168,12 @@ def test_no_credentials_at_all_is_exit_1_and_says_where_they_are_looked_for(ads,
     assert status == 1 and "credentials" in said
 
 
+def test_a_worker_program_that_ends_at_once_is_exit_1(tree, unmounted):
+    mount = unmounted(f"dir:{tree}", env={"S3SAMPLEFS_WORKER": "/bin/true"})
+    status, said = mount.refuse()
+    assert status == 1 and "/true ended with status 0" in said
+
+
 def test_a_missing_worker_program_is_exit_1(tree, unmounted):
     mount = unmounted(f"dir:{tree}", env={"S3SAMPLEFS_WORKER": "/nonexistent/worker"})
     status, said = mount.refuse()

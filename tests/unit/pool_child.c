@@ -508,6 +508,7 @@ int main(void)
 	                PROTO_FD_WINDOW, 0);
 	if (c.window == MAP_FAILED)
 		die("pool_child: window");
+	say(&(struct proto_started){ .type = PROTO_STARTED }, sizeof(struct proto_started));
 	while ((n = hear_job(&c)) >= 0) {
 		if (n == 0)
 			continue;

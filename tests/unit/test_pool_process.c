@@ -282,6 +282,34 @@ static void write_program(const char *to, const char *line)
 	assert_int_equal(rename(script, to), 0);
 }
 
+/* From now on it ends at its start, and nobody is left who was there before. */
+static void break_program(struct world *w, const char *program)
+{
+	int64_t deaths = world_stat(w, STAT_worker_deaths);
+	int64_t alive = world_stat(w, STAT_worker_starts) - deaths;
+
+	copy_program("/bin/false", program);
+	kill_children();
+	while (world_stat(w, STAT_worker_deaths) < deaths + alive)
+		world_wait_a_turn(w);
+}
+
+static void a_program_that_ends_at_once_is_told_at_once(void **state)
+{
+	struct world *w = *state;
+	char program[128], why[256] = "";
+
+	assert_int_equal(world_try_pool(w, "/bin/true", 2, LONG_MS, 0, why), -EIO);
+	assert_non_null(strstr(why, "/true ended with status 0"));
+	snprintf(program, sizeof(program), "%s/program", w->folder);
+	write_program(program, "kill -SEGV $$");
+	assert_int_equal(world_try_pool(w, program, 2, LONG_MS, 0, why), -EIO);
+	assert_non_null(strstr(why, "/program crashed (SIGSEGV)"));
+	assert_int_equal(world_count_descriptors(w), w->open_before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	unlink(program);
+}
+
 /* It may take another try or two until it is seen that the program works again. */
 static void expect_service_soon(struct world *w)
 {
@@ -304,8 +332,9 @@ static void a_broken_program_fails_jobs_and_may_be_repaired(void **state)
 	char program[128], why[256];
 
 	snprintf(program, sizeof(program), "%s/program", w->folder);
-	copy_program("/bin/false", program);
+	copy_program(w->child, program);
 	assert_int_equal(world_try_pool(w, program, 3, LONG_MS, 0, why), 0);
+	break_program(w, program);
 	for (int i = 0; i < 50; i++) {
 		r[i] = request_mfcc(w, ACT_SUM, WORLD_SMALL);
 		request_submit(w, r[i]);
@@ -334,8 +363,9 @@ static void one_process_at_a_time_shows_whether_a_program_works_again(void **sta
 	snprintf(program, sizeof(program), "%s/program", w->folder);
 	snprintf(started, sizeof(started), "%s/started", w->folder);
 	snprintf(line, sizeof(line), "echo > %s; exec sleep 1000", started);
-	copy_program("/bin/false", program);
+	copy_program(w->child, program);
 	assert_int_equal(world_try_pool(w, program, 4, LONG_MS, 0, why), 0);
+	break_program(w, program);
 	expect_failure(w, request_mfcc(w, ACT_SUM, WORLD_SMALL), -EIO, "decoder processes don't start: ");
 	write_program(program, line);
 	request_submit(w, r);
@@ -443,6 +473,7 @@ int main(int argc, char **argv)
 		TEST(a_start_without_descriptors_leaves_nothing_behind),
 		TEST(a_job_without_descriptors_fails_alone),
 		TEST(a_missing_program_is_told_at_once),
+		TEST(a_program_that_ends_at_once_is_told_at_once),
 		TEST(a_broken_program_fails_jobs_and_may_be_repaired),
 		TEST(one_process_at_a_time_shows_whether_a_program_works_again),
 		cmocka_unit_test(workers_die_with_the_daemon),
