@@ -156,7 +156,7 @@ bool endpoint_valid_url(const char *url)
 	return parse_url(url, &e) == 0;
 }
 
-int endpoint_init(const char *url, const char *bucket, enum endpoint_style style, char why[S3_WHY_MAX],
+int endpoint_init(const char *url, const char *bucket, enum endpoint_style style, char why[AWS_WHY_MAX],
                   struct endpoint *ret_endpoint)
 {
 	struct endpoint e = { .aws = !url, .https = !url, .port = 443 };

@@ -10,17 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "s3/why.h"
+#include "aws/settings.h"
+#include "aws/why.h"
 
 #define ENDPOINT_HOST_SIZE 256
 #define ENDPOINT_BUCKET_SIZE 256
 #define ENDPOINT_REGION_SIZE 64
-
-enum endpoint_style {
-	ENDPOINT_AUTO,                      /* virtual-host where it can work */
-	ENDPOINT_PATH,
-	ENDPOINT_VIRTUAL,                   /* on localhost as well */
-};
 
 struct endpoint {
 	bool aws;                           /* host follows from the region */
@@ -42,7 +37,7 @@ struct target {
 
 /* url NULL: AWS's own. Returns 0 or -EINVAL with why filled: not a URL of an
  * endpoint, not a bucket, or a kind of bucket that isn't supported. */
-int endpoint_init(const char *url, const char *bucket, enum endpoint_style style, char why[S3_WHY_MAX],
+int endpoint_init(const char *url, const char *bucket, enum endpoint_style style, char why[AWS_WHY_MAX],
                   struct endpoint *ret_endpoint);
 
 /* Whether url is of the form that endpoint_init takes. */

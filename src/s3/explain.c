@@ -140,7 +140,7 @@ static const char *nonsense(const struct verdict *v)
 	}
 }
 
-void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain *about)
+void explain(char why[AWS_WHY_MAX], const struct verdict *v, const struct explain *about)
 {
 	char subject[ENDPOINT_BUCKET_SIZE + SUBJECT_KEY_MAX + 16];
 	char facts[160];

@@ -7,7 +7,7 @@
 
 #include "s3/endpoint.h"
 #include "s3/verdict.h"
-#include "s3/why.h"
+#include "aws/why.h"
 
 struct explain {
 	enum verdict_op op;
@@ -20,6 +20,6 @@ struct explain {
 	uint64_t timeout_ms;
 };
 
-void explain(char why[S3_WHY_MAX], const struct verdict *v, const struct explain *about);
+void explain(char why[AWS_WHY_MAX], const struct verdict *v, const struct explain *about);
 
 #endif

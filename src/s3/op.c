@@ -40,7 +40,7 @@ static void give_up(struct op *op)
 	                               .region = op->region, .key = op->key,
 	                               .creds_source = op->creds ? op->creds->source : NULL,
 	                               .proxy = op->http.proxy, .attempts = op->attempts, .timeout_ms = op->client->timeout_ms };
-	char why[S3_WHY_MAX];
+	char why[AWS_WHY_MAX];
 
 	explain(why, &op->verdict, &about);
 	if (op->verdict.err != -ENOENT && op->verdict.err != -ECANCELED)

@@ -12,12 +12,12 @@
 
 #include "base/stats.h"
 #include "s3/endpoint.h"
-#include "s3/http.h"
+#include "net/http.h"
 #include "s3/request.h"
 #include "s3/retry.h"
 #include "s3/signer.h"
 #include "s3/verdict.h"
-#include "s3/why.h"
+#include "aws/why.h"
 
 /* What all operations share. */
 struct op_client {

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "s3/creds.h"
+#include "aws/creds.h"
 #include "s3/endpoint.h"
-#include "s3/http.h"
-#include "s3/sigv4.h"
+#include "net/http.h"
+#include "aws/sigv4.h"
 
 struct request {
 	enum http_method method;

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "s3/date.h"
+#include "aws/date.h"
 
 #define RETRY_COST 5
 #define TOKENS 500

@@ -16,7 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RETRY_ATTEMPTS 4            /* in all, where nothing else is configured */
 #define RETRY_BASE_MS 100u
 #define RETRY_THROTTLED_BASE_MS 1000u
 #define RETRY_MAX_MS 20000u

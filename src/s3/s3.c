@@ -8,10 +8,10 @@
 #include "base/blob.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "s3/date.h"
+#include "aws/date.h"
 #include "s3/op.h"
-#include "s3/settings.h"
-#include "s3/shared.h"
+#include "aws/settings.h"
+#include "aws/shared.h"
 #include "s3/xml.h"
 
 #define ERROR_BODY_MAX (64u << 10)
@@ -453,7 +453,7 @@ static int start_threads(struct s3 *s, const struct s3_options *o, const struct 
 	return http_new(&http, &s->client.http);
 }
 
-int s3_open(const struct s3_options *o, char why[S3_WHY_MAX], struct s3 **ret_s3)
+int s3_open(const struct s3_options *o, char why[AWS_WHY_MAX], struct s3 **ret_s3)
 {
 	struct s3 *s = calloc(1, sizeof(*s));
 	struct shared shared = { 0 };

@@ -17,8 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "s3/why.h"
+#include "aws/why.h"
 
+#define S3_WHY_MAX AWS_WHY_MAX
 #define S3_KEY_MAX 1024  /* bytes, prefix included */
 #define S3_ETAG_SIZE 128
 #define S3_GET_MAX (16u << 20)
@@ -40,7 +41,7 @@ struct s3_options {
 	const char *cwd;                /* where relative paths in the environment are from; NULL: here */
 	bool no_sign_request;
 	bool path_style;
-	unsigned max_attempts;          /* 0: as configured elsewhere, else RETRY_ATTEMPTS */
+	unsigned max_attempts;          /* 0: as configured elsewhere, else SETTINGS_ATTEMPTS */
 	unsigned connections;           /* most at once, at least 1 */
 	uint64_t timeout_ms;            /* deadline of an operation from when it is served */
 	struct stats *stats;
@@ -48,7 +49,7 @@ struct s3_options {
 
 /* Reads the environment and AWS's files (blocks), starts the threads; asks
  * nothing of the store. Returns 0 or -errno with why filled. */
-int s3_open(const struct s3_options *o, char why[S3_WHY_MAX], struct s3 **ret_s3);
+int s3_open(const struct s3_options *o, char why[AWS_WHY_MAX], struct s3 **ret_s3);
 
 /* Ends what is under way, and all that comes later, with -ECANCELED. Doesn't
  * wait. */

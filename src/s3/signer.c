@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/workq.h"
-#include "s3/shared.h"
+#include "aws/shared.h"
 
 TAILQ_HEAD(wait_list, signer_wait);
 
@@ -139,7 +139,7 @@ bool signer_correct_clock(struct signer *s, const char *date)
 static int ask_chain(struct signer *s, struct creds **ret_creds)
 {
 	struct shared shared;
-	char why[S3_WHY_MAX];
+	char why[AWS_WHY_MAX];
 	int err = shared_open(s->profile, s->cwd, why, &shared);
 
 	if (!err) {

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "s3/creds.h"
-#include "s3/date.h"
+#include "aws/creds.h"
+#include "aws/date.h"
 #include "s3/endpoint.h"
 
 struct signer;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "s3/http.h"
+#include "net/http.h"
 
 enum verdict_op { VERDICT_HEAD, VERDICT_LIST, VERDICT_GET };
 

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "s3/date.h"
+#include "aws/date.h"
 
 #define DEPTH_MAX 16
 #define TEXT_MAX XML_TOKEN_MAX  /* bytes between two tags; the longest we keep is a token */

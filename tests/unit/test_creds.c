@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "s3/creds.h"
-#include "s3/profile.h"
-#include "s3/settings.h"
-#include "s3/shared.h"
+#include "aws/creds.h"
+#include "aws/profile.h"
+#include "aws/settings.h"
+#include "aws/shared.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -69,7 +69,7 @@ static int tear_down(void **state)
 	return rmdir(home);
 }
 
-static char why[S3_WHY_MAX];
+static char why[AWS_WHY_MAX];
 
 static int load(const struct creds_options *o, const char *profile, struct creds **ret)
 {

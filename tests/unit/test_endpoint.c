@@ -15,7 +15,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static char why[S3_WHY_MAX];
+static char why[AWS_WHY_MAX];
 
 static void buckets_are_addressed_where_they_answer(void **state)
 {

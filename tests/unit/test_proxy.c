@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "s3/proxy.h"
+#include "net/proxy.h"
 #include "s3_world.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "s3/retry.h"
-#include "s3/timers.h"
+#include "net/timers.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "s3/sigv4.h"
+#include "aws/sigv4.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "s3/date.h"
+#include "aws/date.h"
 #include "s3/xml.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,4 +1,4 @@
-#include "s3/profile.h"
+#include "aws/profile.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "s3/settings.h"
+#include "aws/settings.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "s3/retry.h"
-#include "s3/shared.h"
+#include "aws/shared.h"
 
 /* The option, else the first variable that is set, else the profile's option. */
 static const char *pick(const char *option, const char *const variables[2],
@@ -76,7 +75,7 @@ static int pick_attempts(const struct shared *shared, char *why, unsigned *ret)
 	static const char *const variables[2] = { "AWS_MAX_ATTEMPTS", NULL };
 	const char *value = pick(NULL, variables, shared, "max_attempts");
 	const char *name = shared_env("AWS_MAX_ATTEMPTS") ? "AWS_MAX_ATTEMPTS" : "max_attempts";
-	uint64_t n = RETRY_ATTEMPTS;
+	uint64_t n = SETTINGS_ATTEMPTS;
 
 	if (value && text_parse_uint(value, 1, SETTINGS_ATTEMPTS_MAX, &n) < 0)
 		return why_set(why, -EINVAL, "%s is '%s', not a number from 1 to %d", name, value,
@@ -86,7 +85,7 @@ static int pick_attempts(const struct shared *shared, char *why, unsigned *ret)
 }
 
 int settings_load(const char *region, const char *endpoint_url, unsigned max_attempts,
-                  const struct shared *shared, char why[S3_WHY_MAX], struct settings *ret_settings)
+                  const struct shared *shared, char why[AWS_WHY_MAX], struct settings *ret_settings)
 {
 	static const char *const region_variables[2] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
 	static const char *const bundle_variables[2] = { "AWS_CA_BUNDLE", NULL };

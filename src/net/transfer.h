@@ -1,13 +1,13 @@
 /* transfer.h - HTTP transfers under way, on libcurl; the only file that
  * includes it. http.c says which, when and for how long. One thread uses all of
  * this, but for transfers_wake. */
-#ifndef S3SAMPLEFS_S3_TRANSFER_H
-#define S3SAMPLEFS_S3_TRANSFER_H
+#ifndef S3SAMPLEFS_NET_TRANSFER_H
+#define S3SAMPLEFS_NET_TRANSFER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "s3/http.h"
+#include "net/http.h"
 
 struct transfers;
 struct transfer;

@@ -1,4 +1,4 @@
-#include "s3/why.h"
+#include "aws/why.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-int why_set(char why[S3_WHY_MAX], int err, const char *fmt, ...)
+int why_set(char why[AWS_WHY_MAX], int err, const char *fmt, ...)
 {
 	/* Keys are up to 1024 bytes: room for them, so that the cut is made at
 	 * a character by text_sanitize. */
@@ -16,6 +16,6 @@ int why_set(char why[S3_WHY_MAX], int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(whole, sizeof(whole), fmt, ap);
 	va_end(ap);
-	text_sanitize(why, S3_WHY_MAX, whole, strlen(whole));
+	text_sanitize(why, AWS_WHY_MAX, whole, strlen(whole));
 	return err;
 }

@@ -1,4 +1,4 @@
-#include "s3/date.h"
+#include "aws/date.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "s3/shared.h"
+#include "aws/shared.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -131,7 +131,7 @@ static int check_profile(const struct shared *s, char *why)
 	               s->config_path ? s->config_path : "~/.aws/config");
 }
 
-int shared_open(const char *profile, const char *cwd, char why[S3_WHY_MAX], struct shared *ret_shared)
+int shared_open(const char *profile, const char *cwd, char why[AWS_WHY_MAX], struct shared *ret_shared)
 {
 	struct shared s = { .cwd = cwd ? strdup(cwd) : NULL };
 	int err = cwd && !s.cwd ? -ENOMEM : choose_profile(&s, profile);
@@ -188,7 +188,7 @@ const char *shared_get(const struct shared *s, const char *option)
 	return value ? value : shared_config(s, option);
 }
 
-int shared_service(const struct shared *s, const char *option, char why[S3_WHY_MAX], const char **ret_value)
+int shared_service(const struct shared *s, const char *option, char why[AWS_WHY_MAX], const char **ret_value)
 {
 	const char *name = shared_get(s, "services");
 	char *section;

@@ -1,4 +1,4 @@
-#include "s3/resolve.h"
+#include "net/resolve.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -4,8 +4,8 @@
  *
  * It is told here and not left to curl, so that the proxy's name is looked up as other
  * names are, and so that a failure can be laid at the right door. */
-#ifndef S3SAMPLEFS_S3_PROXY_H
-#define S3SAMPLEFS_S3_PROXY_H
+#ifndef S3SAMPLEFS_NET_PROXY_H
+#define S3SAMPLEFS_NET_PROXY_H
 
 #include <stdbool.h>
 #include <stdint.h>

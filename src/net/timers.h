@@ -2,8 +2,8 @@
  *
  * Setting, clearing and taking the earliest cost O(log n). Not locked: one
  * thread owns a heap. The clock is the caller's. */
-#ifndef S3SAMPLEFS_S3_TIMERS_H
-#define S3SAMPLEFS_S3_TIMERS_H
+#ifndef S3SAMPLEFS_NET_TIMERS_H
+#define S3SAMPLEFS_NET_TIMERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

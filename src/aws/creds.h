@@ -3,12 +3,12 @@
  * The chain, in botocore's order: options, environment, shared credentials
  * file, shared config file. A profile named by the option sets the environment
  * aside. A further source is one function and one row of the table in creds.c. */
-#ifndef S3SAMPLEFS_S3_CREDS_H
-#define S3SAMPLEFS_S3_CREDS_H
+#ifndef S3SAMPLEFS_AWS_CREDS_H
+#define S3SAMPLEFS_AWS_CREDS_H
 
 #include <stdbool.h>
 
-#include "s3/why.h"
+#include "aws/why.h"
 
 struct shared;
 
@@ -31,7 +31,7 @@ struct creds_options {
  * -EACCES: no source has any; -EINVAL: half of a pair, or a character that no
  * key has; -ENOTSUP: the profile wants a way of getting credentials that isn't
  * here; -ENOMEM. why is filled on failure. */
-int creds_load(const struct creds_options *o, const struct shared *shared, char why[S3_WHY_MAX],
+int creds_load(const struct creds_options *o, const struct shared *shared, char why[AWS_WHY_MAX],
                struct creds **ret_creds);
 
 struct creds *creds_ref(struct creds *c);

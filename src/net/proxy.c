@@ -1,4 +1,4 @@
-#include "s3/proxy.h"
+#include "net/proxy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* date.h - the three ways S3 writes a time, to and from numbers. Pure; no
  * clock is read and no locale or time zone consulted. */
-#ifndef S3SAMPLEFS_S3_DATE_H
-#define S3SAMPLEFS_S3_DATE_H
+#ifndef S3SAMPLEFS_AWS_DATE_H
+#define S3SAMPLEFS_AWS_DATE_H
 
 #include <stddef.h>
 #include <stdint.h>

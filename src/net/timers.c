@@ -1,4 +1,4 @@
-#include "s3/timers.h"
+#include "net/timers.h"
 
 #include <errno.h>
 #include <stdlib.h>

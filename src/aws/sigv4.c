@@ -1,4 +1,4 @@
-#include "s3/sigv4.h"
+#include "aws/sigv4.h"
 
 #include <ctype.h>
 #include <errno.h>

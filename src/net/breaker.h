@@ -2,8 +2,8 @@
  *
  * It is down once nothing but failures has come for a while. Then one request at a
  * time goes out as a probe, and the first that is answered ends it. */
-#ifndef S3SAMPLEFS_S3_BREAKER_H
-#define S3SAMPLEFS_S3_BREAKER_H
+#ifndef S3SAMPLEFS_NET_BREAKER_H
+#define S3SAMPLEFS_NET_BREAKER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * and its S3 variant (path encoded once and never normalised,
  * x-amz-content-sha256 among the headers). Presigned URLs and chunked uploads
  * are not done here. */
-#ifndef S3SAMPLEFS_S3_SIGV4_H
-#define S3SAMPLEFS_S3_SIGV4_H
+#ifndef S3SAMPLEFS_AWS_SIGV4_H
+#define S3SAMPLEFS_AWS_SIGV4_H
 
 #include <stdbool.h>
 #include <stddef.h>

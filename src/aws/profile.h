@@ -7,8 +7,8 @@
  * skipped. inih isn't used: it cuts lines at 200 bytes and section names
  * at 50 without a word, and session tokens and SSO profile names are longer;
  * it also takes " ;" inside a value for a comment. */
-#ifndef S3SAMPLEFS_S3_PROFILE_H
-#define S3SAMPLEFS_S3_PROFILE_H
+#ifndef S3SAMPLEFS_AWS_PROFILE_H
+#define S3SAMPLEFS_AWS_PROFILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "s3/http.h"
+#include "net/http.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "s3/breaker.h"
-#include "s3/resolve.h"
-#include "s3/transfer.h"
+#include "net/breaker.h"
+#include "net/resolve.h"
+#include "net/transfer.h"
 
 #define AHEAD_WAIT_MS 200u  /* after which a request ahead passes those on demand */
 #define CONNECTIONS_MAX 1024u

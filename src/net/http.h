@@ -13,8 +13,8 @@
  * failures has come for timeout_ms the server counts as down (breaker.h): requests fail
  * within a second, but for one at a time, whose success ends it. Redirects
  * are not followed, HTTP/1.1 is spoken, certificates are always verified. */
-#ifndef S3SAMPLEFS_S3_HTTP_H
-#define S3SAMPLEFS_S3_HTTP_H
+#ifndef S3SAMPLEFS_NET_HTTP_H
+#define S3SAMPLEFS_NET_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 
 #include "base/buf.h"
 #include "base/stats.h"
-#include "s3/timers.h"
+#include "net/timers.h"
 
 #define HTTP_HOST_SIZE 512
 #define HTTP_HEADERS_MAX 16

@@ -4,13 +4,13 @@
  * the config file (AWS_CONFIG_FILE or ~/.aws/config), as
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html has them.
  * Blocks on the disk; reads the environment. */
-#ifndef S3SAMPLEFS_S3_SHARED_H
-#define S3SAMPLEFS_S3_SHARED_H
+#ifndef S3SAMPLEFS_AWS_SHARED_H
+#define S3SAMPLEFS_AWS_SHARED_H
 
 #include <stdbool.h>
 
-#include "s3/profile.h"
-#include "s3/why.h"
+#include "aws/profile.h"
+#include "aws/why.h"
 
 struct shared {
 	char *profile;                     /* the name; "default" if nobody named one */
@@ -28,7 +28,7 @@ struct shared {
  * A file that isn't there or may not be read counts as empty. Returns 0;
  * -EINVAL: a file has a line that can't be understood, or the named profile is
  * in neither; -EFBIG, -ENOMEM. */
-int shared_open(const char *profile, const char *cwd, char why[S3_WHY_MAX], struct shared *ret_shared);
+int shared_open(const char *profile, const char *cwd, char why[AWS_WHY_MAX], struct shared *ret_shared);
 
 void shared_done(struct shared *s);  /* a zeroed one is allowed */
 
@@ -43,7 +43,7 @@ const char *shared_get(const struct shared *s, const char *option);
 /* An option of service `s3` in the [services NAME] section of the config file that the
  * profile names; NULL: not there. Returns 0, or -EINVAL where there is no such section, or
  * -ENOMEM, with why filled. */
-int shared_service(const struct shared *s, const char *option, char why[S3_WHY_MAX], const char **ret_value);
+int shared_service(const struct shared *s, const char *option, char why[AWS_WHY_MAX], const char **ret_value);
 
 /* The path, which may be relative, from the folder that shared_open was told; malloc'd, or
  * NULL. */

@@ -3,8 +3,8 @@
  * curl would resolve inside the transfer, and removing such a transfer waits
  * for it. So the addresses are found here first and handed to curl. Any thread
  * may call; nothing but resolve_free blocks. */
-#ifndef S3SAMPLEFS_S3_RESOLVE_H
-#define S3SAMPLEFS_S3_RESOLVE_H
+#ifndef S3SAMPLEFS_NET_RESOLVE_H
+#define S3SAMPLEFS_NET_RESOLVE_H
 
 #include <stddef.h>
 #include <stdint.h>

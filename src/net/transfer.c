@@ -1,4 +1,4 @@
-#include "s3/transfer.h"
+#include "net/transfer.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "s3/proxy.h"
+#include "net/proxy.h"
 
 #define HEADERS_SIZE_MAX (64u << 10)  /* bytes of all header lines of one reply */
 #define SLOW (64u << 10)         /* bytes/s below which a transfer that won't be in time is slow */

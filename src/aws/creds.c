@@ -1,11 +1,11 @@
-#include "s3/creds.h"
+#include "aws/creds.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3/shared.h"
+#include "aws/shared.h"
 
 /* What a source found; pointers into environment, options or files. */
 struct found {
@@ -141,7 +141,7 @@ static struct creds *make(const struct found *f, const char *source)
 	return c;
 }
 
-int creds_load(const struct creds_options *o, const struct shared *shared, char why[S3_WHY_MAX],
+int creds_load(const struct creds_options *o, const struct shared *shared, char why[AWS_WHY_MAX],
                struct creds **ret_creds)
 {
 	struct chain chain = { o, shared };
