@@ -86,24 +86,13 @@ static int divide_memory(const struct config *c, struct shares *ret, char *why)
 /* 1: it is there, and empty, of which why tells. */
 static int open_store(struct stack *s, const struct config *c, char *why)
 {
-	const struct store_s3_options o = {
-		.bucket = c->bucket,
-		.prefix = c->prefix,
-		.region = c->region,
-		.endpoint_url = c->endpoint_url,
-		.profile = c->profile,
-		.access_key_id = c->access_key_id,
-		.secret_access_key = c->secret_access_key,
-		.session_token = c->session_token,
-		.cwd = c->cwd,
-		.no_sign_request = c->no_sign_request,
-		.path_style = c->path_style,
-		.max_attempts = c->max_attempts,
-		.connections = c->connections,
-		.timeout_ms = c->timeout_ms,
-	};
-	int err = c->dir ? store_dir_open(c->dir, &s->stats, why, &s->store) :
-	                   store_s3_open(&o, &s->stats, why, &s->store);
+	struct s3_options o = c->s3;
+	int err;
+
+	o.creds.cwd = c->cwd;
+	o.timeout_ms = c->timeout_ms;
+	err = c->dir ? store_dir_open(c->dir, &s->stats, why, &s->store) :
+	               store_s3_open(&o, &s->stats, why, &s->store);
 
 	return err ? err : store_check(s->store, why);
 }

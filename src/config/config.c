@@ -108,7 +108,7 @@ static int read_command_line(struct command_line *l, int argc, char *const *argv
 static void set_defaults(struct config *c)
 {
 	memset(c, 0, sizeof(*c));
-	c->connections = 32;
+	c->s3.connections = 32;
 	c->memory = 1ull << 30;
 	c->timeout_ms = 60000;
 	c->metadata_ttl_ms = 60000;
@@ -136,12 +136,12 @@ static int make_log_absolute(struct config *c, char *why)
 
 static int check_credentials(const struct config *c, char *why)
 {
-	if (!c->access_key_id != !c->secret_access_key) {
+	if (!c->s3.creds.access_key_id != !c->s3.creds.secret_access_key) {
 		snprintf(why, CONFIG_WHY_MAX,
 		         "aws_access_key_id and aws_secret_access_key go together, and only one of them is set");
 		return -1;
 	}
-	if (c->session_token && !c->access_key_id) {
+	if (c->s3.creds.session_token && !c->s3.creds.access_key_id) {
 		snprintf(why, CONFIG_WHY_MAX,
 		         "aws_session_token is set, but not the aws_access_key_id that it belongs to");
 		return -1;
@@ -238,14 +238,15 @@ void config_done(struct config *c)
 	c->views = NULL;
 	c->n_views = 0;
 	free(c->source);
-	free(c->bucket);
-	free(c->prefix);
+	free((char *)(uintptr_t)c->s3.bucket);
+	free((char *)(uintptr_t)c->s3.prefix);
 	free(c->dir);
 	free(c->mountpoint);
 	free(c->cwd);
 	free(c->fuse_options);
 	free(c->warnings);
-	c->source = c->bucket = c->prefix = c->dir = c->mountpoint = c->cwd = c->fuse_options = c->warnings = NULL;
+	c->s3.bucket = c->s3.prefix = NULL;
+	c->source = c->dir = c->mountpoint = c->cwd = c->fuse_options = c->warnings = NULL;
 }
 
 void config_print(const struct config *c, struct buf *out)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "s3/s3.h"
 #include "view/view_config.h"
 
 #define CONFIG_VIEWS_MAX 64
@@ -23,7 +24,6 @@ enum config_action { CONFIG_MOUNT, CONFIG_HELP, CONFIG_VERSION };
 struct config {
 	enum config_action action;
 	char *source;               /* as given: "s3://BUCKET[/PREFIX]" or "dir:PATH" */
-	char *bucket, *prefix;      /* s3: prefix "" or ending in '/' */
 	char *dir;                  /* dir: absolute path (resolved before any chdir) */
 	char *mountpoint;           /* absolute */
 	char *cwd;                  /* where relative paths are from; NULL: nobody knows */
@@ -32,11 +32,8 @@ struct config {
 	bool debug;                 /* -d: log level debug, foreground */
 
 	/* [mount] */
-	char *region, *endpoint_url, *profile;
-	char *access_key_id, *secret_access_key, *session_token; /* aws_access_key_id= ... */
-	bool no_sign_request, path_style;
-	unsigned max_attempts;      /* 0: not set here */
-	unsigned connections;       /* 32 */
+	struct s3_options s3;       /* its strings are malloc'd; bucket NULL: it is a folder. cwd,
+	                               timeout_ms and stats aren't set here */
 	unsigned workers;           /* 0: as many as cores allowed to us, and as memory allows */
 	uint64_t memory;            /* bytes, 1G; workers included */
 	char *sandbox;              /* "warn" or "require" all of it; NULL: warn */

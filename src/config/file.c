@@ -254,7 +254,7 @@ int config_file(struct config *c, const char *path, char *why)
 	err = read_text(r, &text);
 	if (err == -ENOMEM)
 		config_no_memory(why);
-	if (!err && mode & S_IROTH && (c->secret_access_key || c->session_token))
+	if (!err && mode & S_IROTH && (c->s3.creds.secret_access_key || c->s3.creds.session_token))
 		err = config_warn(c, why, "%.700s has credentials in it, and everybody may read it; chmod o-r takes care "
 		                  "of that", path);
 done:

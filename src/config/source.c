@@ -68,13 +68,13 @@ static int s3_source(struct config *c, const char *name, char *why)
 		snprintf(why, CONFIG_WHY_MAX, "%.80s...: the prefix is longer than S3's keys", c->source);
 		return -1;
 	}
-	c->bucket = strndup(name, len);
-	c->prefix = prefix_of(prefix);
-	if (!c->bucket || !c->prefix)
+	c->s3.bucket = strndup(name, len);
+	c->s3.prefix = prefix_of(prefix);
+	if (!c->s3.bucket || !c->s3.prefix)
 		return config_no_memory(why);
-	fault = bucket_fault(c->bucket);
+	fault = bucket_fault(c->s3.bucket);
 	if (fault) {
-		snprintf(why, CONFIG_WHY_MAX, "s3://%.80s: %s", c->bucket, fault);
+		snprintf(why, CONFIG_WHY_MAX, "s3://%.80s: %s", c->s3.bucket, fault);
 		return -1;
 	}
 	return 0;

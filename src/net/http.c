@@ -100,6 +100,8 @@ static bool learn(struct http *h, struct http_request *r, enum http_result resul
 	const uint64_t now = clock_ms();
 	const int status = r->reply.status;
 
+	if (r->is_aside)
+		return false;
 	if (r->is_probe)
 		h->breaker.probing = false;
 	r->is_probe = false;
@@ -154,7 +156,7 @@ static uint64_t patience(const struct http *h, const struct http_request *r)
 	uint64_t from = h->answered_ms > r->queued_ms ? h->answered_ms : r->queued_ms;
 	uint64_t until = r->deadline_ms ? r->deadline_ms : from + h->timeout_ms;
 
-	if (h->breaker.down && until > r->queued_ms + PROBE_WAIT_MS)
+	if (h->breaker.down && !r->is_aside && until > r->queued_ms + PROBE_WAIT_MS)
 		until = r->queued_ms + PROBE_WAIT_MS;
 	return until;
 }
@@ -234,7 +236,7 @@ static void serve(struct http *h, struct http_request *r)
 	TAILQ_INSERT_TAIL(&h->resolving, r, link);
 	r->state = HTTP_RESOLVING;
 	r->asked_ms = clock_ms();
-	r->is_probe = h->breaker.down;
+	r->is_probe = h->breaker.down && !r->is_aside;
 	h->breaker.probing |= r->is_probe;
 	if (r->deadline_ms == 0)
 		r->deadline_ms = r->asked_ms + h->timeout_ms;
@@ -275,8 +277,13 @@ static void turn_away_all(struct http *h)
 	if (!asked || !h->breaker.down)
 		return;
 	for (int prio = 0; prio < 2; prio++) {
-		while (!TAILQ_EMPTY(&h->queue[prio]))
-			turn_away(h, TAILQ_FIRST(&h->queue[prio]));
+		struct http_request *next;
+
+		for (struct http_request *r = TAILQ_FIRST(&h->queue[prio]); r; r = next) {
+			next = TAILQ_NEXT(r, link);
+			if (!r->is_aside)
+				turn_away(h, r);
+		}
 	}
 }
 
@@ -357,6 +364,8 @@ static struct http_request *first_in_line(struct http *h)
 	struct http_request *demand = TAILQ_FIRST(&h->queue[HTTP_DEMAND]);
 	struct http_request *ahead = h->ahead < h->ahead_max ? TAILQ_FIRST(&h->queue[HTTP_AHEAD]) : NULL;
 
+	if (demand && demand->is_aside)
+		return demand;
 	if (ahead && (!demand || clock_ms() - ahead->queued_ms >= AHEAD_WAIT_MS))
 		return ahead;
 	return demand;
@@ -366,7 +375,7 @@ static void serve_queues(struct http *h)
 {
 	struct http_request *r;
 
-	while (breaker_lets_through(&h->breaker) && (r = first_in_line(h)) &&
+	while ((r = first_in_line(h)) && (r->is_aside || breaker_lets_through(&h->breaker)) &&
 	       transfer_take(h->transfers, r))
 		serve(h, r);
 }

@@ -27,6 +27,7 @@
 
 #define HTTP_HOST_SIZE 512
 #define HTTP_HEADERS_MAX 16
+#define HTTP_EXTRA_MAX 2
 
 enum http_method { HTTP_GET, HTTP_HEAD };
 
@@ -63,8 +64,7 @@ struct http_reply {
 	char last_modified[48];
 	char date[48];
 	char retry_after[48];
-	char bucket_region[64];  /* x-amz-bucket-region */
-	char error_code[64];     /* x-amz-error-code: some stores explain a HEAD so */
+	char extra[HTTP_EXTRA_MAX][64];  /* the headers that hooks name */
 	char detail[96];         /* the transport's own words for a failure */
 };
 
@@ -92,6 +92,7 @@ struct http_hooks {
 	enum http_body (*accept)(struct http_request *r);
 	/* http doesn't touch r after this call: it may be freed or submitted again. */
 	void (*done)(struct http_request *r, enum http_result result);
+	const char *extra[HTTP_EXTRA_MAX];  /* further headers of replies that are kept; NULL: none */
 };
 
 /* The caller's, from zeroed memory; not touched between http_submit and done. */
@@ -105,6 +106,8 @@ struct http_request {
 	uint8_t *into;           /* bodies that accept sends here: at most into_cap bytes */
 	size_t into_cap;
 	size_t text_cap;         /* of all other bodies */
+	bool is_aside;           /* to another server than most: it neither counts for whether that
+	                          * is down, nor is turned away then. Has a deadline of its own */
 
 	/* Results. */
 	struct http_reply reply;
@@ -127,6 +130,7 @@ struct http_options {
 	uint64_t timeout_ms;     /* deadline of a request from when it is served */
 	const char *ca_bundle;   /* NULL: the system's */
 	struct stats *stats;
+	enum stat_id stat_bytes, stat_connections;  /* what counts bodies' bytes, and connections */
 };
 
 struct http;

@@ -42,6 +42,7 @@ struct transfer {
 struct transfers {
 	CURLM *multi;
 	struct stats *stats;
+	enum stat_id stat_bytes, stat_connections;
 	struct proxies proxies;
 	long connect_ms;
 	char *ca_bundle;
@@ -52,22 +53,39 @@ struct transfers {
 
 /* ---- receiving: curl's callbacks ---- */
 
-static void store_header(struct http_reply *reply, const char *line, size_t len)
+/* Value [value, end) into field, "" where it doesn't fit. */
+static void store_value(char *field, size_t size, const char *value, const char *end)
+{
+	while (value < end && isspace((unsigned char)*value))
+		value++;
+	while (value < end && isspace((unsigned char)end[-1]))
+		end--;
+	field[0] = '\0';
+	if ((size_t)(end - value) < size && !memchr(value, '\0', (size_t)(end - value))) {
+		memcpy(field, value, (size_t)(end - value));
+		field[end - value] = '\0';
+	}
+}
+
+static bool is_called(const char *line, size_t len, const char *name)
+{
+	return name && strlen(name) == len && strncasecmp(line, name, len) == 0;
+}
+
+static void store_header(struct http_request *r, const char *line, size_t len)
 {
 	static const struct {
 		const char *name;
 		size_t offset;
 		size_t size;
 	} kept[] = {
-#define KEPT(header, field) { header, offsetof(struct http_reply, field), sizeof(reply->field) }
+#define KEPT(header, field) { header, offsetof(struct http_reply, field), sizeof(r->reply.field) }
 		KEPT("ETag", etag),
 		KEPT("Content-Range", content_range),
 		KEPT("Content-Length", content_length_text),
 		KEPT("Last-Modified", last_modified),
 		KEPT("Date", date),
 		KEPT("Retry-After", retry_after),
-		KEPT("x-amz-bucket-region", bucket_region),
-		KEPT("x-amz-error-code", error_code),
 #undef KEPT
 	};
 	const char *end = line + len;
@@ -76,20 +94,12 @@ static void store_header(struct http_reply *reply, const char *line, size_t len)
 	size_t name_len = colon ? (size_t)(colon - line) : 0;
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		char *field = (char *)reply + kept[i].offset;
-
-		if (strlen(kept[i].name) != name_len || strncasecmp(line, kept[i].name, name_len) != 0)
-			continue;
-		while (value < end && isspace((unsigned char)*value))
-			value++;
-		while (value < end && isspace((unsigned char)end[-1]))
-			end--;
-		field[0] = '\0';
-		if ((size_t)(end - value) < kept[i].size && !memchr(value, '\0', (size_t)(end - value))) {
-			memcpy(field, value, (size_t)(end - value));
-			field[end - value] = '\0';
-		}
-		return;
+		if (is_called(line, name_len, kept[i].name))
+			store_value((char *)&r->reply + kept[i].offset, kept[i].size, value, end);
+	}
+	for (size_t i = 0; i < HTTP_EXTRA_MAX; i++) {
+		if (is_called(line, name_len, r->hooks->extra[i]))
+			store_value(r->reply.extra[i], sizeof(r->reply.extra[i]), value, end);
 	}
 }
 
@@ -144,7 +154,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 		store_status(reply, line, len);
 	else if (line[0] != '\r' && line[0] != '\n')
-		store_header(reply, line, len);
+		store_header(t->request, line, len);
 	else if (reply->status >= 200 && !finish_headers(t))
 		return 0;
 	return len;
@@ -158,7 +168,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 
 	t->progress_ms = clock_ms();
 	t->body_bytes += len;
-	stats_add(t->all->stats, STAT_s3_bytes, (int64_t)len);
+	stats_add(t->all->stats, t->all->stat_bytes, (int64_t)len);
 	if (t->route == HTTP_BODY_INTO) {
 		if (len > r->into_cap - r->into_len) {
 			/* Nor is what came before to be trusted. */
@@ -277,7 +287,7 @@ void transfer_release(struct transfer *t)
 
 	if (t->running) {
 		curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-		stats_add(all->stats, STAT_s3_connections, connects);
+		stats_add(all->stats, all->stat_connections, connects);
 		curl_multi_remove_handle(all->multi, t->easy);
 	}
 	curl_easy_reset(t->easy);
@@ -445,6 +455,8 @@ int transfers_new(const struct http_options *o, struct transfers **ret_all)
 		return -ENOMEM;
 	}
 	all->stats = o->stats;
+	all->stat_bytes = o->stat_bytes;
+	all->stat_connections = o->stat_connections;
 	all->connect_ms = (long)http_stall_ms(o->timeout_ms);
 	all->ca_bundle = o->ca_bundle ? strdup(o->ca_bundle) : NULL;
 	all->multi = curl_multi_init();

@@ -110,7 +110,10 @@ static bool teaches(enum cause cause)
 
 static void on_done(struct http_request *r, enum http_result result);
 
-static const struct http_hooks hooks = { on_prepare, on_accept, on_done };
+static const struct http_hooks hooks = {
+	on_prepare, on_accept, on_done,
+	.extra = { [VERDICT_REGION] = "x-amz-bucket-region", [VERDICT_CODE] = "x-amz-error-code" },
+};
 
 static void submit(struct op *op, uint64_t delay_ms)
 {

@@ -412,45 +412,47 @@ void s3_get(struct s3 *s, const char *key, const struct s3_object *version,
 
 /* ---- open, free ---- */
 
-/* Region, endpoint, credentials, from the environment and the files. */
+/* Region and endpoint, from options, environment and files. */
 static int configure(struct s3 *s, const struct s3_options *o, const struct shared *shared,
-                     char *why, struct settings *settings, struct creds **ret_creds)
+                     char *why, struct settings *settings)
 {
-	const struct creds_options given = { o->access_key_id, o->secret_access_key, o->session_token };
 	int err = settings_load(o->region, o->endpoint_url, o->max_attempts, shared, why, settings);
 
 	if (err)
 		return err;
-	err = endpoint_init(settings->endpoint_url, o->bucket, o->path_style ? ENDPOINT_PATH : settings->style, why,
-	                    &s->client.endpoint);
+	err = endpoint_init(settings->endpoint_url, o->bucket, o->path_style ? ENDPOINT_PATH : settings->style,
+	                    why, &s->client.endpoint);
 	if (!err && !endpoint_takes_region(&s->client.endpoint, settings->region))
 		err = why_set(why, -EINVAL, "'%s' is not the name of a region%s", settings->region,
 		              s->client.endpoint.aws ? " of AWS, and no endpoint_url is set" : "");
-	if (!err && !o->no_sign_request)
-		err = creds_load(&given, shared, why, ret_creds);
 	s->client.max_attempts = settings->max_attempts;
 	return err;
 }
 
-static int start_threads(struct s3 *s, const struct s3_options *o, const struct settings *settings,
-                         struct creds *creds)
+/* Before credentials are looked for: some sources of them are services. */
+static int start_net(struct s3 *s, const struct s3_options *o, const struct settings *settings, char *why)
 {
 	const struct http_options http = { .connections = o->connections, .timeout_ms = o->timeout_ms,
-	                                   .ca_bundle = settings->ca_bundle, .stats = o->stats };
-	const struct signer_options signer = {
-		.creds = { o->access_key_id, o->secret_access_key, o->session_token },
-		.profile = o->profile,
-		.cwd = o->cwd,
-		.region = settings->region,
-		.first = creds ? creds_ref(creds) : NULL,
-	};
-	int err = signer_new(&signer, &s->client.signer);
+	                                   .ca_bundle = settings->ca_bundle, .stats = o->stats,
+	                                   .stat_bytes = STAT_s3_bytes, .stat_connections = STAT_s3_connections };
+	int err = http_new(&http, &s->client.http);
 
-	if (err) {
-		creds_unref(signer.first);
+	return err ? why_set(why, err, "cannot start the threads for s3://%s: %s", o->bucket, strerror(-err)) : 0;
+}
+
+static int start_signer(struct s3 *s, const struct s3_options *o, const struct shared *shared,
+                        const struct settings *settings, char *why)
+{
+	struct signer_options signer = { .creds = o->creds, .net = s->client.http, .region = settings->region };
+	int err = o->no_sign_request ? 0 : creds_load(&o->creds, shared, s->client.http, why, &signer.first);
+
+	if (err)
 		return err;
-	}
-	return http_new(&http, &s->client.http);
+	err = signer_new(&signer, &s->client.signer);
+	if (!err)
+		return 0;
+	creds_unref(signer.first);
+	return why_set(why, err, "cannot start the threads for s3://%s: %s", o->bucket, strerror(-err));
 }
 
 int s3_open(const struct s3_options *o, char why[AWS_WHY_MAX], struct s3 **ret_s3)
@@ -458,7 +460,6 @@ int s3_open(const struct s3_options *o, char why[AWS_WHY_MAX], struct s3 **ret_s
 	struct s3 *s = calloc(1, sizeof(*s));
 	struct shared shared = { 0 };
 	struct settings settings = { 0 };
-	struct creds *creds = NULL;
 	int err;
 
 	if (!s)
@@ -469,18 +470,15 @@ int s3_open(const struct s3_options *o, char why[AWS_WHY_MAX], struct s3 **ret_s
 	retry_bucket_init(&s->client.bucket);
 	s->prefix = strdup(o->prefix);
 	if (s->prefix)
-		err = shared_open(o->profile, o->cwd, why, &shared);
+		err = shared_open(o->creds.profile, o->creds.cwd, why, &shared);
 	else
 		err = why_set(why, -ENOMEM, "out of memory");
 	if (!err)
-		err = configure(s, o, &shared, why, &settings, &creds);
-	if (!err) {
-		err = start_threads(s, o, &settings, creds);
-		if (err)
-			why_set(why, err, "cannot start the threads for s3://%s: %s", o->bucket,
-			        strerror(-err));
-	}
-	creds_unref(creds);
+		err = configure(s, o, &shared, why, &settings);
+	if (!err)
+		err = start_net(s, o, &settings, why);
+	if (!err)
+		err = start_signer(s, o, &shared, &settings, why);
 	settings_done(&settings);
 	shared_done(&shared);
 	if (err) {
@@ -501,7 +499,10 @@ void s3_free(struct s3 *s)
 {
 	if (!s)
 		return;
-	/* What waits for credentials goes back to http, which then ends all. */
+	/* What the credentials' thread waits for ends; what waits for credentials goes back to
+	 * http, which then ends all. */
+	if (s->client.http)
+		http_stop(s->client.http);
 	if (s->client.signer)
 		signer_finish(s->client.signer);
 	http_free(s->client.http);

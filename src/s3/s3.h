@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aws/creds.h"
 #include "aws/why.h"
 
 #define S3_WHY_MAX AWS_WHY_MAX
@@ -29,18 +30,17 @@ struct blob;
 struct s3;
 struct stats;
 
+/* What can be set; borrowed strings, NULL here and in creds: from the environment or the
+ * files. The configuration holds one of these, and its rows name the fields: an option
+ * stands here and there, and nowhere else. */
 struct s3_options {
 	const char *bucket;
 	const char *prefix;             /* "" or ends in '/' */
-	const char *region;             /* NULL here and below: from the environment or the files */
-	const char *endpoint_url;
-	const char *profile;
-	const char *access_key_id;
-	const char *secret_access_key;
-	const char *session_token;
-	const char *cwd;                /* where relative paths in the environment are from; NULL: here */
+	const char *region;             /* else us-east-1 */
+	const char *endpoint_url;       /* else AWS's own */
+	struct creds_options creds;
 	bool no_sign_request;
-	bool path_style;
+	bool path_style;                /* https://endpoint/bucket/key */
 	unsigned max_attempts;          /* 0: as configured elsewhere, else SETTINGS_ATTEMPTS */
 	unsigned connections;           /* most at once, at least 1 */
 	uint64_t timeout_ms;            /* deadline of an operation from when it is served */

@@ -14,7 +14,7 @@ TAILQ_HEAD(wait_list, signer_wait);
 
 struct signer {
 	struct creds_options options;
-	char *profile, *cwd;
+	struct http *net;
 	struct workq *q;
 	pthread_mutex_t lock;
 	/* lock: */
@@ -25,11 +25,6 @@ struct signer {
 	bool stopped;
 };
 
-static char *copy(const char *s)
-{
-	return s ? strdup(s) : NULL;
-}
-
 int signer_new(const struct signer_options *o, struct signer **ret_signer)
 {
 	struct signer *s = calloc(1, sizeof(*s));
@@ -39,16 +34,9 @@ int signer_new(const struct signer_options *o, struct signer **ret_signer)
 	TAILQ_INIT(&s->waiting);
 	pthread_mutex_init(&s->lock, NULL);
 	strcpy(s->region, o->region);
-	s->profile = copy(o->profile);
-	s->cwd = copy(o->cwd);
-	s->options.access_key_id = copy(o->creds.access_key_id);
-	s->options.secret_access_key = copy(o->creds.secret_access_key);
-	s->options.session_token = copy(o->creds.session_token);
+	s->net = o->net;
 	s->q = workq_new("creds", 1);
-	if (!s->q || (o->profile && !s->profile) || (o->cwd && !s->cwd) ||
-	    (o->creds.access_key_id && !s->options.access_key_id) ||
-	    (o->creds.secret_access_key && !s->options.secret_access_key) ||
-	    (o->creds.session_token && !s->options.session_token)) {
+	if (!s->q || creds_options_copy(&o->creds, &s->options) < 0) {
 		int err = s->q ? -ENOMEM : -EAGAIN;
 
 		signer_finish(s);
@@ -74,23 +62,12 @@ void signer_finish(struct signer *s)
 	s->q = NULL;
 }
 
-static void wipe(const char *s)
-{
-	if (s)
-		explicit_bzero((char *)s, strlen(s));
-	free((char *)s);
-}
-
 void signer_free(struct signer *s)
 {
 	if (!s)
 		return;
 	creds_unref(s->creds);
-	free(s->profile);
-	free(s->cwd);
-	wipe(s->options.access_key_id);
-	wipe(s->options.secret_access_key);
-	wipe(s->options.session_token);
+	creds_options_done(&s->options);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -135,15 +112,15 @@ bool signer_correct_clock(struct signer *s, const char *date)
 
 /* ---- refreshing ---- */
 
-/* On the workq's thread: reads files. */
+/* On the workq's thread: reads files, and may wait for a service. */
 static int ask_chain(struct signer *s, struct creds **ret_creds)
 {
 	struct shared shared;
 	char why[AWS_WHY_MAX];
-	int err = shared_open(s->profile, s->cwd, why, &shared);
+	int err = shared_open(s->options.profile, s->options.cwd, why, &shared);
 
 	if (!err) {
-		err = creds_load(&s->options, &shared, why, ret_creds);
+		err = creds_load(&s->options, &shared, s->net, why, ret_creds);
 		shared_done(&shared);
 	}
 	if (err)

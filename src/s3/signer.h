@@ -17,8 +17,7 @@ struct signer;
 
 struct signer_options {
 	struct creds_options creds;   /* copied */
-	const char *profile;          /* copied; the option, may be NULL */
-	const char *cwd;              /* copied; as in s3_options */
+	struct http *net;             /* for providers that ask a service */
 	const char *region;           /* copied, valid */
 	struct creds *first;          /* taken over; NULL: requests aren't signed */
 };

@@ -177,10 +177,10 @@ static void read_document(const struct verdict_input *in, struct verdict *v)
 	if (in->text_len > 0)
 		xml_parse_error(in->text, in->text_len, &e);
 	if (!e.code[0])
-		text_sanitize(e.code, sizeof(e.code), reply->error_code, strlen(reply->error_code));
+		text_sanitize(e.code, sizeof(e.code), reply->extra[VERDICT_CODE], strlen(reply->extra[VERDICT_CODE]));
 	text_sanitize(v->code, sizeof(v->code), e.code, strlen(e.code));
 	text_sanitize(v->message, sizeof(v->message), e.message, strlen(e.message));
-	region = e.region[0] ? e.region : reply->bucket_region;
+	region = e.region[0] ? e.region : reply->extra[VERDICT_REGION];
 	if (endpoint_any_region(region))
 		text_sanitize(v->region, sizeof(v->region), region, strlen(region));
 }

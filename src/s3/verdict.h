@@ -11,6 +11,9 @@
 
 #include "net/http.h"
 
+/* Which extra headers of a reply are which. Some stores explain a HEAD by x-amz-error-code. */
+enum verdict_extra { VERDICT_REGION, VERDICT_CODE };
+
 enum verdict_op { VERDICT_HEAD, VERDICT_LIST, VERDICT_GET };
 
 enum cause {

@@ -27,6 +27,7 @@
 #include "store/object.h"
 
 struct blob;
+struct s3_options;
 struct stats;
 struct store;
 
@@ -121,27 +122,9 @@ static inline void store_free(struct store *s)
  * Returns 0 or -errno with why[STORE_WHY_MAX] filled. */
 int store_dir_open(const char *path, struct stats *stats, char *why, struct store **ret_store);
 
-/* s3://BUCKET[/PREFIX]. */
-struct store_s3_options {
-	const char *bucket;
-	const char *prefix;           /* "" or ends in '/' */
-	const char *region;           /* NULL: from environment, config file, else us-east-1 */
-	const char *endpoint_url;     /* NULL: from environment, config file, else AWS's */
-	const char *profile;          /* NULL: AWS_PROFILE, else "default" */
-	const char *access_key_id;    /* NULL: from the chain */
-	const char *secret_access_key;
-	const char *session_token;
-	const char *cwd;              /* where relative paths in the environment are from; NULL: here */
-	bool no_sign_request;
-	bool path_style;              /* https://endpoint/bucket/key */
-	unsigned max_attempts;        /* in all, first try included; 0: AWS_MAX_ATTEMPTS, config file, else 4 */
-	unsigned connections;         /* most at once */
-	uint64_t timeout_ms;          /* deadline of one operation, retries included */
-};
-
-/* Starts the HTTP thread. Returns 0 or -errno with why[STORE_WHY_MAX] filled
- * (bad endpoint, no credentials, unreadable CA bundle, ...). */
-int store_s3_open(const struct store_s3_options *o, struct stats *stats, char *why,
-                  struct store **ret_store);
+/* s3://BUCKET[/PREFIX]: o as s3/s3.h has it; stats counts instead of o's. Starts the HTTP
+ * thread. Returns 0 or -errno with why[STORE_WHY_MAX] filled (bad endpoint, no credentials,
+ * unreadable CA bundle, ...). */
+int store_s3_open(const struct s3_options *o, struct stats *stats, char *why, struct store **ret_store);
 
 #endif

@@ -182,26 +182,9 @@ static void free_store(struct store *s)
 
 static const struct store_ops ops = { head, list, get, check, free_store, cancel };
 
-int store_s3_open(const struct store_s3_options *o, struct stats *stats, char *why,
-                  struct store **ret_store)
+int store_s3_open(const struct s3_options *o, struct stats *stats, char *why, struct store **ret_store)
 {
-	const struct s3_options options = {
-		.bucket = o->bucket,
-		.prefix = o->prefix,
-		.region = o->region,
-		.endpoint_url = o->endpoint_url,
-		.profile = o->profile,
-		.access_key_id = o->access_key_id,
-		.secret_access_key = o->secret_access_key,
-		.session_token = o->session_token,
-		.cwd = o->cwd,
-		.no_sign_request = o->no_sign_request,
-		.path_style = o->path_style,
-		.max_attempts = o->max_attempts,
-		.connections = o->connections,
-		.timeout_ms = o->timeout_ms,
-		.stats = stats,
-	};
+	struct s3_options options = *o;
 	struct store_s3 *s = calloc(1, sizeof(*s));
 	int err;
 
@@ -211,6 +194,7 @@ int store_s3_open(const struct store_s3_options *o, struct stats *stats, char *w
 	}
 	s->base.ops = &ops;
 	s->base.stats = stats;
+	options.stats = stats;
 	err = s3_open(&options, why, &s->s3);
 	if (err) {
 		free(s);

@@ -49,9 +49,9 @@ void world_open(struct world *w, fake_handler *handler, void *arg, const struct 
 	if (o->url)
 		options.endpoint_url = o->url;
 	options.prefix = o->prefix ? o->prefix : "";
-	options.profile = o->profile;
-	options.access_key_id = o->profile ? NULL : "AKIATEST";
-	options.secret_access_key = o->profile ? NULL : "secret";
+	options.creds.profile = o->profile;
+	options.creds.access_key_id = o->profile ? NULL : "AKIATEST";
+	options.creds.secret_access_key = o->profile ? NULL : "secret";
 	options.connections = o->connections ? o->connections : 8;
 	options.max_attempts = o->attempts ? o->attempts : 4;
 	options.timeout_ms = o->timeout_ms ? o->timeout_ms : 10000;

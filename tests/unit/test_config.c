@@ -144,9 +144,9 @@ static void options_stand_before_between_and_behind(void **state)
 
 		assert_int_equal(c.action, CONFIG_MOUNT);
 		assert_int_equal(c.workers, 3);
-		assert_int_equal(c.connections, 5);
-		assert_true(c.path_style && c.foreground && !c.debug);
-		assert_string_equal(c.bucket, "bucket");
+		assert_int_equal(c.s3.connections, 5);
+		assert_true(c.s3.path_style && c.foreground && !c.debug);
+		assert_string_equal(c.s3.bucket, "bucket");
 		config_done(&c);
 	}
 }
@@ -206,8 +206,8 @@ static void an_s3_source_is_a_bucket_and_a_prefix(void **state)
 		struct config c = parse_ok(WORDS(cases[i].source, "mnt"));
 
 		assert_string_equal(c.source, cases[i].source);
-		assert_string_equal(c.bucket, cases[i].bucket);
-		assert_string_equal(c.prefix, cases[i].prefix);
+		assert_string_equal(c.s3.bucket, cases[i].bucket);
+		assert_string_equal(c.s3.prefix, cases[i].prefix);
 		assert_null(c.dir);
 		config_done(&c);
 	}
@@ -254,7 +254,7 @@ static void a_prefix_is_no_longer_than_a_key(void **state)
 	(void)state;
 	memset(source + start, 'x', 1022);
 	c = parse_ok(WORDS(source, "mnt"));
-	assert_int_equal(strlen(c.prefix), 1023);
+	assert_int_equal(strlen(c.s3.prefix), 1023);
 	config_done(&c);
 	source[start + 1022] = 'x';
 	assert_int_equal(parse(&c, why, WORDS(source, "mnt")), 2);
@@ -272,7 +272,7 @@ static void a_folder_and_the_mount_point_become_absolute(void **state)
 	assert_string_equal(c.source, "dir:./media/../media");
 	snprintf(expected, sizeof(expected), "%s/mnt", folder);
 	assert_string_equal(c.mountpoint, expected);
-	assert_null(c.bucket);
+	assert_null(c.s3.bucket);
 	config_done(&c);
 }
 
@@ -295,17 +295,17 @@ static void defaults(void **state)
 	struct config c = parse_ok(WORDS("s3://bucket", "mnt"));
 
 	(void)state;
-	assert_false(c.foreground || c.debug || c.no_sign_request || c.path_style);
-	assert_null(c.region);
-	assert_null(c.endpoint_url);
-	assert_null(c.profile);
-	assert_null(c.access_key_id);
+	assert_false(c.foreground || c.debug || c.s3.no_sign_request || c.s3.path_style);
+	assert_null(c.s3.region);
+	assert_null(c.s3.endpoint_url);
+	assert_null(c.s3.creds.profile);
+	assert_null(c.s3.creds.access_key_id);
 	assert_null(c.log);
 	assert_null(c.log_level);
 	assert_null(c.sandbox);
 	assert_null(c.fuse_options);
-	assert_int_equal(c.max_attempts, 0);
-	assert_int_equal(c.connections, 32);
+	assert_int_equal(c.s3.max_attempts, 0);
+	assert_int_equal(c.s3.connections, 32);
 	assert_int_equal(c.workers, 0);
 	assert_int_equal(c.memory, 1 << 30);
 	assert_int_equal(c.timeout_ms, 60000);
@@ -325,16 +325,16 @@ static void every_mount_key_is_an_option(void **state)
 	                             "log=/var/log/x,log_level=warn,sandbox=require");
 
 	(void)state;
-	assert_string_equal(c.region, "eu-central-1");
-	assert_string_equal(c.endpoint_url, "http://127.0.0.1:8333");
-	assert_string_equal(c.profile, "me");
-	assert_string_equal(c.access_key_id, "AKIA");
-	assert_string_equal(c.secret_access_key, "s,e=c");
-	assert_string_equal(c.session_token, "t");
-	assert_false(c.no_sign_request);
-	assert_true(c.path_style);
-	assert_int_equal(c.max_attempts, 7);
-	assert_int_equal(c.connections, 9);
+	assert_string_equal(c.s3.region, "eu-central-1");
+	assert_string_equal(c.s3.endpoint_url, "http://127.0.0.1:8333");
+	assert_string_equal(c.s3.creds.profile, "me");
+	assert_string_equal(c.s3.creds.access_key_id, "AKIA");
+	assert_string_equal(c.s3.creds.secret_access_key, "s,e=c");
+	assert_string_equal(c.s3.creds.session_token, "t");
+	assert_false(c.s3.no_sign_request);
+	assert_true(c.s3.path_style);
+	assert_int_equal(c.s3.max_attempts, 7);
+	assert_int_equal(c.s3.connections, 9);
 	assert_int_equal(c.workers, 4);
 	assert_int_equal(c.memory, 512 << 20);
 	assert_int_equal(c.timeout_ms, 1500);
@@ -351,15 +351,15 @@ static void words_and_flags(void **state)
 	                             "metadata_ttl=forever,log=syslog");
 
 	(void)state;
-	assert_true(c.path_style && c.no_sign_request);
+	assert_true(c.s3.path_style && c.s3.no_sign_request);
 	assert_int_equal(c.workers, 0);
-	assert_int_equal(c.max_attempts, 0);
+	assert_int_equal(c.s3.max_attempts, 0);
 	assert_true(c.metadata_ttl_ms == UINT64_MAX);
 	assert_string_equal(c.log, "syslog");
 	config_done(&c);
 	c = options_ok("metadata_ttl=0,path_style,path_style=off");
 	assert_int_equal(c.metadata_ttl_ms, 0);
-	assert_false(c.path_style);
+	assert_false(c.s3.path_style);
 	config_done(&c);
 }
 
@@ -476,12 +476,12 @@ static void a_file_sets_the_mount_and_o_wins(void **state)
 	write_ini("[mount]\nregion = eu-west-1\nworkers = 8\npath_style = yes\n"
 	          "log_level = error ; only the worst\naws_access_key_id = A\naws_secret_access_key = B;C\n");
 	c = parse_ok(WORDS("-o", "workers=2", "s3://bucket", "mnt", "-o", "config=x.ini,path_style=no"));
-	assert_string_equal(c.region, "eu-west-1");
+	assert_string_equal(c.s3.region, "eu-west-1");
 	assert_int_equal(c.workers, 2);
-	assert_false(c.path_style);
+	assert_false(c.s3.path_style);
 	assert_string_equal(c.log_level, "error");
-	assert_string_equal(c.access_key_id, "A");
-	assert_string_equal(c.secret_access_key, "B;C");
+	assert_string_equal(c.s3.creds.access_key_id, "A");
+	assert_string_equal(c.s3.creds.secret_access_key, "B;C");
 	assert_int_equal(c.n_views, 5); /* no view section: the default views */
 	config_done(&c);
 }

@@ -81,7 +81,7 @@ static int load(const struct creds_options *o, const char *profile, struct creds
 	err = shared_open(profile, NULL, why, &shared);
 	if (err)
 		return err;
-	err = creds_load(o ? o : &none, &shared, why, ret);
+	err = creds_load(o ? o : &none, &shared, NULL, why, ret);
 	shared_done(&shared);
 	return err;
 }
@@ -119,7 +119,7 @@ static const char two_profiles[] =
 
 static void options_come_before_the_environment(void **state)
 {
-	const struct creds_options o = { "OPTION", "option", NULL };
+	const struct creds_options o = { .access_key_id = "OPTION", .secret_access_key = "option" };
 
 	(void)state;
 	setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
@@ -202,10 +202,38 @@ static void a_missing_profile_is_named(void **state)
 	assert_refused(NULL, NULL, -EINVAL, "'nope'");
 }
 
+/* Credentials live longer than what they were read from. */
+static void credentials_own_their_strings(void **state)
+{
+	char id[] = "ID", secret[] = "secret", token[] = "token", source[] = "somewhere";
+	struct creds *c = creds_new(id, secret, token, source, 1700000000);
+	struct creds_options o = { .access_key_id = id, .profile = source }, copy;
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(creds_options_copy(&o, &copy), 0);
+	id[0] = secret[0] = token[0] = source[0] = 'X';
+	assert_string_equal(c->access_key_id, "ID");
+	assert_string_equal(c->secret_access_key, "secret");
+	assert_string_equal(c->session_token, "token");
+	assert_string_equal(c->source, "somewhere");
+	assert_true(c->expires_s == 1700000000);
+	assert_string_equal(copy.access_key_id, "ID");
+	assert_string_equal(copy.profile, "somewhere");
+	assert_null(copy.secret_access_key);
+	creds_options_done(&copy);
+	creds_unref(c);
+	setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "env", 1);
+	assert_int_equal(load(NULL, NULL, &c), 0);
+	assert_true(c->expires_s == CREDS_FOREVER);
+	creds_unref(c);
+}
+
 static void half_a_pair_is_refused(void **state)
 {
-	const struct creds_options o = { "ID", NULL, NULL };
-	const struct creds_options p = { NULL, "secret", NULL };
+	const struct creds_options o = { .access_key_id = "ID" };
+	const struct creds_options p = { .secret_access_key = "secret" };
 
 	(void)state;
 	assert_refused(&o, NULL, -EINVAL, "access_key_id is there without secret_access_key");
@@ -499,6 +527,7 @@ int main(void)
 		TEST(the_config_file_comes_last),
 		TEST(files_may_stand_elsewhere),
 		TEST(a_missing_profile_is_named),
+		TEST(credentials_own_their_strings),
 		TEST(half_a_pair_is_refused),
 		TEST(keys_with_line_breaks_are_refused_and_not_shown),
 		TEST(none_anywhere_names_the_places),

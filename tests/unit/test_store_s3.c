@@ -12,6 +12,7 @@
 
 #include "base/blob.h"
 #include "s3_world.h"
+#include "s3/s3.h"
 #include "store/store.h"
 
 struct seen {
@@ -113,8 +114,8 @@ static struct store *open_store(struct fake_http *server, struct stats *stats)
 {
 	char url[64];
 	char why[STORE_WHY_MAX];
-	const struct store_s3_options o = { .bucket = "bucket", .prefix = "p/", .endpoint_url = url,
-	                                    .access_key_id = "A", .secret_access_key = "s",
+	const struct s3_options o = { .bucket = "bucket", .prefix = "p/", .endpoint_url = url,
+	                                    .creds = { .access_key_id = "A", .secret_access_key = "s" },
 	                                    .connections = 2, .timeout_ms = 10000, .max_attempts = 1 };
 	struct store *store;
 
@@ -200,7 +201,7 @@ static void after_cancel_all_is_canceled(void **state)
 
 static void bad_options_are_told(void **state)
 {
-	const struct store_s3_options o = { .bucket = "bucket", .prefix = "",
+	const struct s3_options o = { .bucket = "bucket", .prefix = "",
 	                                    .endpoint_url = "nonsense", .connections = 1,
 	                                    .timeout_ms = 1000 };
 	struct stats stats = { 0 };
