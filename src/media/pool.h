@@ -45,7 +45,7 @@ struct pool_result {
 	const char *why;            /* a sentence when err, else NULL; valid during the call */
 	const uint8_t *out;         /* the output, read-only for us; NULL when err. The worker may
 	                               still be able to write there: copy, then check */
-	size_t out_len;             /* PROBE, MFCC: bytes written, <= out_size. FRAMES: out_size */
+	size_t out_len;             /* all but FRAMES: bytes written, <= out_size. FRAMES: out_size */
 	uint64_t frames_decoded, used_us, fed;
 	bool by_decoder;            /* err is what the decoder said of the object: the same will come
 	                               of it again, also where that is -ENOMEM */

@@ -1,5 +1,5 @@
-/* product.c - values that are made by one job as a whole: packet tables and
- * MFCC arrays. Single-flight by (kind, object, spec). */
+/* product.c - values that are made by one job as a whole: packet tables, MFCC
+ * arrays, and what the sound is. Single-flight by (kind, object, spec). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,12 +195,16 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 			snprintf(why, sizeof(why), "the decoder gave an array of the wrong size");
 		}
 	}
+	if (value && job->kind == PROTO_SOUND && blob_len(value) != sizeof(struct proto_sound)) {
+		err = -EBADMSG;
+		snprintf(why, sizeof(why), "the decoder gave no description of the sound");
+	}
 	if (err && value) {
 		blob_unref(value);
 		value = NULL;
 	}
 	if (!err)
-		stats_add(s->stats, job->kind == PROTO_PROBE ? STAT_probes : STAT_mfcc_computed, 1);
+		stats_add(s->stats, job->kind == PROTO_MFCC ? STAT_mfcc_computed : STAT_probes, 1);
 	product_finish(p, err == -ENOSPC ? -ENOMEM : err, why, value);
 }
 
@@ -355,6 +359,14 @@ void samples_table(struct samples *s, struct object *obj, const struct wanted *w
 	uint64_t guess = sizeof(struct table_head) + TABLE_PARAMS_MAX + TABLE_GUESS_MIN + obj->meta.size / 32;
 
 	product_get(s, obj, &key, guess < max ? (size_t)guess : max, wanted, done, arg);
+}
+
+void samples_sound(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
+                   void *arg)
+{
+	struct product_key key = { .kind = PROTO_SOUND, .object = obj->id };
+
+	product_get(s, obj, &key, sizeof(struct proto_sound), wanted, done, arg);
 }
 
 /* Bytes of a second of sound at least, nearly always: telephone's ADPCM where samples

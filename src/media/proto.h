@@ -53,6 +53,13 @@ enum proto_kind {
 	PROTO_PROBE = 1,   /* output: a table (table.h), at most out_size bytes */
 	PROTO_FRAMES,      /* input: proto_frames; output: rows */
 	PROTO_MFCC,        /* output: float32 (n_mfcc, T), C order */
+	PROTO_SOUND,       /* output: proto_sound: what an MFCC would be made of */
+};
+
+struct proto_sound {
+	int32_t stream;               /* index in the file */
+	uint32_t sample_rate, channels;   /* as decoded */
+	uint32_t reserved;
 };
 
 struct proto_job {
@@ -102,7 +109,7 @@ struct proto_done {
 	uint32_t type;                /* PROTO_DONE */
 	int32_t err;                  /* 0 or -errno: EBADMSG ENODATA ENOMEM EIO ESTALE ETIMEDOUT ... */
 	uint64_t job;
-	uint64_t out_len;             /* PROBE, MFCC: bytes written to the output */
+	uint64_t out_len;             /* all but FRAMES: bytes written to the output */
 	uint64_t frames_decoded;      /* frames that came out of the decoder during this job */
 	uint64_t used_us;             /* wall time of the job in the worker */
 	uint64_t fed;                 /* FRAMES: table index of the next packet that the open decoder would be fed */

@@ -55,6 +55,10 @@ typedef void samples_blob_fn(void *arg, int err, const char *why, struct blob *v
 void samples_table(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
                    void *arg);
 
+/* Which sound an MFCC is made of: struct proto_sound. */
+void samples_sound(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
+                   void *arg);
+
 /* float32 (n_mfcc, T), C order. */
 void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
                   const struct wanted *wanted, samples_blob_fn *done, void *arg);

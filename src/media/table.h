@@ -55,7 +55,7 @@ struct table_stream {
 	uint32_t width, height;         /* v: coded pixels */
 	uint32_t sample_rate, channels; /* a */
 	int64_t duration_us;            /* 0 unknown */
-	char detail[32];                /* pixel or sample format, NUL-terminated */
+	char detail[32];                /* pixel or sample format, or "no decoder", NUL-terminated */
 	char language[8];
 };
 

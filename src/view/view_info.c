@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "media/need.h"
 #include "media/plan.h"
+#include "media/proto.h"
 #include "media/samples.h"
 #include "store/object.h"
 #include "view/view_priv.h"
@@ -25,6 +26,7 @@ struct info {
 	uint64_t off;
 	size_t len;
 	const struct wanted *wanted;
+	struct blob *table;
 	view_size_fn *size_done;
 	view_read_fn *read_done;
 	void *arg;
@@ -43,11 +45,12 @@ static void info_finish(struct info *f, int err, const char *why)
 	else
 		view_reply_parts(NULL, 0, f->text.data, f->text.len, f->off, f->len, f->read_done, f->arg);
 	buf_done(&f->text);
+	blob_unref(f->table);
 	object_unref(f->obj);
 	free(f);
 }
 
-static void print_stream(struct buf *b, unsigned i, const struct table_stream *s)
+static void print_stream(struct buf *b, unsigned i, const struct table_stream *s, bool selected)
 {
 	const char *type = s->type == 'v' ? "video" : s->type == 'a' ? "audio" : s->type == 's' ? "subtitle" : "other";
 
@@ -62,10 +65,11 @@ static void print_stream(struct buf *b, unsigned i, const struct table_stream *s
 		buf_printf(b, ", %s", s->language);
 	if (s->duration_us > 0)
 		buf_printf(b, ", %.3f s", (double)s->duration_us / 1e6);
-	buf_puts(b, s->selected ? ", selected\n" : "\n");
+	buf_puts(b, selected ? ", selected\n" : "\n");
 }
 
-static void print_table(struct info *f, const struct table_head *t)
+/* sound: the stream that MFCC are made of, -1: none. */
+static void print_table(struct info *f, const struct table_head *t, int32_t sound)
 {
 	const struct table_packet *p = table_packets(t);
 	uint32_t keys = 0;
@@ -74,7 +78,8 @@ static void print_table(struct info *f, const struct table_head *t)
 	buf_printf(&f->text, "key: %s\netag: %s\nsize: %" PRIu64 " bytes\ncontainer: %s\n", f->obj->key,
 	           f->obj->meta.etag, f->obj->meta.size, t->container);
 	for (uint32_t i = 0; i < t->n_streams && i < TABLE_STREAMS_MAX; i++)
-		print_stream(&f->text, i, &t->streams[i]);
+		print_stream(&f->text, i, &t->streams[i],
+		             t->streams[i].type == 'a' ? (int32_t)i == sound : t->streams[i].selected);
 	if (t->video_stream < 0)
 		return;
 	for (uint32_t j = 0; j < t->n_packets; j++) {
@@ -128,21 +133,61 @@ static void clip_answer(void *arg, int err, const char *why, const struct sample
 	info_finish(f, err == -EBADMSG ? 0 : err, why);
 }
 
+static const struct table_head *info_table(const struct info *f)
+{
+	return (const struct table_head *)(const void *)blob_data(f->table);
+}
+
+/* With the table and the stream of the sound known. */
+static void info_go_on(struct info *f, int32_t sound, const char *why)
+{
+	const struct table_head *t = info_table(f);
+
+	print_table(f, t, sound);
+	if (why)
+		buf_printf(&f->text, "sound: %s\n", why);
+	if (t->video_stream < 0)
+		info_finish(f, 0, NULL);
+	else
+		samples_clip(f->view->env.samples, f->obj, &f->view->cfg.frames, f->wanted, clip_answer, f);
+}
+
+static void sound_answer(void *arg, int err, const char *why, struct blob *sound)
+{
+	struct info *f = arg;
+
+	if (!err)
+		info_go_on(f, ((const struct proto_sound *)(const void *)blob_data(sound))->stream, NULL);
+	else if (err == -EBADMSG || err == -ENODATA)
+		info_go_on(f, -1, why);
+	else
+		info_finish(f, err, why);
+}
+
+/* Which of several sounds is the best one is only known by looking into them, which
+ * frames have no use for: their table says what the header suggests. */
+static bool has_choice_of_sound(const struct table_head *t)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_streams && i < TABLE_STREAMS_MAX; i++)
+		n += t->streams[i].type == 'a';
+	return n > 1;
+}
+
 static void table_answer(void *arg, int err, const char *why, struct blob *table)
 {
 	struct info *f = arg;
-	const struct table_head *t;
 
 	if (err) {
 		info_finish(f, err, why);
 		return;
 	}
-	t = (const struct table_head *)(const void *)blob_data(table);
-	print_table(f, t);
-	if (t->video_stream < 0)
-		info_finish(f, 0, NULL);
+	f->table = blob_ref(table);
+	if (has_choice_of_sound(info_table(f)))
+		samples_sound(f->view->env.samples, f->obj, f->wanted, sound_answer, f);
 	else
-		samples_clip(f->view->env.samples, f->obj, &f->view->cfg.frames, f->wanted, clip_answer, f);
+		info_go_on(f, info_table(f)->audio_stream, NULL);
 }
 
 static struct info *info_new(struct view *v, struct object *obj, const struct wanted *wanted, void *arg)

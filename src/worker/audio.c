@@ -68,6 +68,11 @@ uint32_t audio_channels(const struct audio *a)
 	return a->channels;
 }
 
+int audio_stream(const struct audio *a)
+{
+	return a->stream;
+}
+
 void audio_ahead(struct audio *a, double seconds)
 {
 	a->ops->ahead(a, seconds);

@@ -28,6 +28,7 @@ void audio_close(struct audio *a);  /* NULL allowed */
 
 uint32_t audio_rate(const struct audio *a);       /* Hz */
 uint32_t audio_channels(const struct audio *a);
+int audio_stream(const struct audio *a);          /* index in the file */
 
 /* Says that the samples up to this time are going to be read, so that their bytes
  * can be fetched before each is asked for. INFINITY: all. Right after audio_open. */

@@ -25,7 +25,6 @@ struct audio_av {
 	AVCodecContext *codec;
 	AVPacket *packet;
 	AVFrame *frame;
-	int stream;                 /* index in format->streams */
 	bool draining;              /* no packet is left: what the decoder holds comes out */
 	float *chunk;               /* one frame's samples */
 	size_t chunk_len;           /* floats that fit */
@@ -105,16 +104,16 @@ static int choose_stream(struct audio_av *a, char *why)
 		if (err < 0)
 			return from_av(err, "its streams can't be told", why);
 	}
-	a->stream = demux_best_audio(a->format, demux_best_video(a->format));
-	if (a->stream < 0)
+	a->base.stream = demux_best_audio(a->format, demux_best_video(a->format));
+	if (a->base.stream < 0)
 		return no_stream(a->format, why);
-	demux_select(a->format, a->stream);
+	demux_select(a->format, a->base.stream);
 	return 0;
 }
 
 static int open_codec(struct audio_av *a, char *why)
 {
-	const AVStream *stream = a->format->streams[a->stream];
+	const AVStream *stream = a->format->streams[a->base.stream];
 	const AVCodec *codec = avcodec_find_decoder(stream->codecpar->codec_id);
 	int err;
 
@@ -139,7 +138,7 @@ static int open_codec(struct audio_av *a, char *why)
  * between them, of other streams, included: a request costs more than they do. */
 static void announce_packets(struct audio_av *a)
 {
-	AVStream *stream = a->format->streams[a->stream];
+	AVStream *stream = a->format->streams[a->base.stream];
 	int n = avformat_index_get_entries_count(stream);
 	int64_t start = -1, end = -1;
 
@@ -180,7 +179,7 @@ static void av_ahead(struct audio *base, double seconds)
 	struct audio_av *a = (struct audio_av *)base;
 
 	a->ahead_seconds = seconds;
-	if (avformat_index_get_entries_count(a->format->streams[a->stream]) > 1)
+	if (avformat_index_get_entries_count(a->format->streams[a->base.stream]) > 1)
 		announce_packets(a);
 	else
 		announce_share(a);
@@ -195,7 +194,7 @@ static int feed(struct audio_av *a)
 	do {
 		av_packet_unref(a->packet);
 		err = av_read_frame(a->format, a->packet);
-	} while (err >= 0 && a->packet->stream_index != a->stream);
+	} while (err >= 0 && a->packet->stream_index != a->base.stream);
 	if (err == AVERROR(ENOMEM))
 		return -ENOMEM;
 	if (err >= 0 && a->packet->pos + a->packet->size >= a->ahead_end)

@@ -12,6 +12,7 @@ struct input;
 struct audio {
 	const struct audio_ops *ops;
 	struct input *in;           /* borrowed */
+	int stream;                 /* index in the file; 0 where there can be no other */
 	uint32_t rate, channels;    /* of the samples that the last read returned */
 	/* audio.c's: what audio_open has already read and audio_read not yet given */
 	const float *first;

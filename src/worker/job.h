@@ -1,4 +1,4 @@
-/* job.h - the three things a worker can be asked to do. Each returns 0 or
+/* job.h - the four things a worker can be asked to do. Each returns 0 or
  * -errno with why[PROTO_WHY_MAX] filled, and never exits the process. */
 #ifndef S3SAMPLEFS_WORKER_JOB_H
 #define S3SAMPLEFS_WORKER_JOB_H
@@ -34,5 +34,9 @@ void job_frames_reset(void);
 /* mfcc_job.c: decodes the audio from its first packet, computes, writes float32
  * (n_mfcc, T). -ENODATA: the object has no audio stream. */
 int job_mfcc(const struct proto_job *job, struct job_io *io, size_t *ret_len, char *why);
+
+/* sound_job.c: opens the sound as job_mfcc does, and says what it is: proto_sound.
+ * Errors as job_mfcc's. */
+int job_sound(const struct proto_job *job, struct job_io *io, size_t *ret_len, char *why);
 
 #endif

@@ -64,6 +64,8 @@ static void describe(const AVFormatContext *format, const AVStream *st, struct t
 		copy_text(s->detail, sizeof(s->detail),
 		          av_get_sample_fmt_name((enum AVSampleFormat)par->format));
 	}
+	if ((s->type == 'v' || s->type == 'a') && !avcodec_find_decoder(par->codec_id))
+		copy_text(s->detail, sizeof(s->detail), "no decoder");
 	if (language)
 		copy_text(s->language, sizeof(s->language), language->value);
 }

@@ -153,6 +153,9 @@ int serve_job(const struct proto_job *job, struct job_io *io, struct proto_done 
 	case PROTO_MFCC:
 		err = job_mfcc(job, io, &len, done->why);
 		break;
+	case PROTO_SOUND:
+		err = job_sound(job, io, &len, done->why);
+		break;
 	default:
 		err = why_set(done->why, -EINVAL, "an unknown kind of job");
 	}

@@ -113,3 +113,74 @@ def test_a_result_beyond_memory_is_enomem_and_remembered(tmp_path, mounted, minu
     assert mount.stat("decode_jobs") == jobs
     assert "memory=" in (mount / ".s3samplefs/errors").read_text()
     assert errno_of(read_bytes, mount / "mfcc/minute.mp3.npy") is None
+
+
+# -- several tracks -----------------------------------------------------------------------
+
+def _two_tracks(name, first, second, *argv):
+    """A film with two tracks of sound; both say that they are the one to be played."""
+    quiet = converted("quiet.wav", media.speech(), "-af", "volume=0.2,atempo=0.8")
+
+    def make(fresh):
+        ffmpeg("-f", "lavfi", "-i", "testsrc=s=128x96:r=25:d=1", "-i", media.speech(), "-i", quiet,
+               "-map", "0", "-map", "1", "-map", "2", "-pix_fmt", "yuv420p", "-c:v", "libx264",
+               *(f"{option}:a:{i}" if option.startswith("-") else option
+                 for i, options in enumerate((first, second)) for option in options),
+               "-disposition:a:0", "default", "-disposition:a:1", "default", *argv,
+               "-fflags", "+bitexact", "-flags", "+bitexact", fresh)
+    return made(name, repr((first, second, argv)).encode(), make)
+
+
+def _track(path, number, folder):
+    """One of the tracks in a file of its own."""
+    alone = folder / f"track{number}.wav"
+    ffmpeg("-i", path, "-map", f"0:a:{number}", "-c:a", "pcm_f32le", alone)
+    return alone
+
+
+def _streams(mount, name):
+    text = (mount / f"info/{name}.txt").read_text()
+    return {int(line.split()[1].rstrip(":")): line for line in text.splitlines()
+            if line.startswith("stream ")}
+
+
+def _is_mfcc_of(mount, name, alone):
+    got = np.load(mount / f"mfcc@duration=2/{name}.npy")
+    return np.abs(got - reference.mfcc(alone, duration=2.0)).max() < reference.MFCC_TOLERANCE
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_track_without_a_decoder_is_passed_over(tmp_path, mounted, ending):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    path = _two_tracks(f"undecodable.{ending}", ("-c", "aac", "-b", "128k", "-ac", "2"),
+                       ("-c", "aac", "-b", "32k"))
+    data = path.read_bytes()
+    for name in (b"mp4a", b"esds") if ending == "mp4" else (b"A_AAC",):
+        data = data.replace(name, b"ZZZZ" if ending == "mp4" else b"A_ZZZ", 1)
+    (folder / path.name).write_bytes(data)
+    mount = mounted(f"dir:{folder}")
+    assert _is_mfcc_of(mount, path.name, _track(path, 1, tmp_path))
+    streams = _streams(mount, path.name)
+    assert "no decoder" in streams[1] and "selected" not in streams[1]
+    assert "aac" in streams[2] and "selected" in streams[2]
+
+
+@pytest.mark.parametrize("first, second", [
+    (("-c", "pcm_s16le"), ("-c", "aac", "-b", "96k")),
+    (("-c", "aac", "-b", "96k"), ("-c", "pcm_s16le")),
+    (("-c", "alac"), ("-c", "aac", "-b", "24k")),
+    (("-c", "ac3", "-ar", "48000"), ("-c", "aac", "-b", "24k")),
+], ids=str)
+def test_info_and_mfcc_agree_on_the_best_track(tmp_path, mounted, first, second):
+    """Also where looking into the tracks gives another than their headers do."""
+    path = _two_tracks("tracks.mov", first, second)
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "tracks.mov").write_bytes(path.read_bytes())
+    mount = mounted(f"dir:{folder}")
+    selected = [n for n, line in _streams(mount, "tracks.mov").items()
+                if "audio" in line and "selected" in line]
+    assert len(selected) == 1
+    assert _is_mfcc_of(mount, "tracks.mov", _track(path, selected[0] - 1, tmp_path))
+    assert not _is_mfcc_of(mount, "tracks.mov", _track(path, 2 - selected[0], tmp_path))

@@ -103,6 +103,13 @@ void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec 
 	done(arg, -ENODATA, "it has no sound", NULL);
 }
 
+void samples_sound(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
+                   void *arg)
+{
+	(void)s, (void)obj, (void)wanted;
+	done(arg, -ENODATA, "it has no sound", NULL);
+}
+
 void samples_clip(struct samples *s, struct object *obj, const struct frames_spec *spec, const struct wanted *wanted,
                   samples_clip_fn *done, void *arg)
 {
