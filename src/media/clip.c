@@ -190,11 +190,11 @@ static int clip_prepare(struct clip *c, struct blob *table, char *why)
 {
 	const struct table_head *t = (const struct table_head *)(const void *)blob_data(table);
 	struct geometry g;
-	int err = plan_make(t, &c->key.spec, why, &c->plan);
+	int err = plan_make(t, &c->key.spec.frames, why, &c->plan);
 
 	if (err < 0)
 		return err;
-	err = geometry_make(t->height, t->width, &c->key.spec, &g);
+	err = geometry_make(t->height, t->width, &c->key.spec.frames, &g);
 	if (err < 0) {
 		snprintf(why, SAMPLES_WHY_MAX, "its frames of %ux%u pixels can't be brought to the wanted size",
 		         t->width, t->height);
@@ -202,7 +202,7 @@ static int clip_prepare(struct clip *c, struct blob *table, char *why)
 	}
 	c->row_height = g.row_height;
 	c->row_width = g.row_width;
-	c->row_bytes = (size_t)g.row_height * g.row_width * 3;
+	c->row_bytes = (size_t)spec_frames_array(&c->key.spec.frames, 1, g.row_height, g.row_width).row_bytes;
 	c->rows = calloc(c->plan->n_rows, sizeof(*c->rows));
 	if (!c->rows) {
 		snprintf(why, SAMPLES_WHY_MAX, "not enough memory for %u rows", c->plan->n_rows);
@@ -300,7 +300,7 @@ static struct clip *clip_new_locked(struct samples *s, struct object *obj, const
 /* Hands a new request to its clip, made if need be. Takes q. */
 static void clip_join(struct samples *s, struct object *obj, const struct frames_spec *spec, struct request *q)
 {
-	struct clip_key key = { .object = obj->id, .spec = *spec };
+	struct clip_key key = { .object = obj->id, .spec = spec_frames(spec) };
 	struct request *finished = NULL;
 	struct clip *c;
 
@@ -441,7 +441,7 @@ static bool clip_has_locked(const struct clip *c, uint32_t first, uint32_t count
 bool samples_rows_now(struct samples *s, const struct object *obj, const struct frames_spec *spec, uint32_t first,
                       uint32_t count, struct blob **ret_rows)
 {
-	const struct clip_key key = { .object = obj->id, .spec = *spec };
+	const struct clip_key key = { .object = obj->id, .spec = spec_frames(spec) };
 	struct clip *c;
 	bool found;
 

@@ -271,7 +271,7 @@ static struct frame_job *job_new_locked(struct clip *c, uint32_t at, uint32_t ta
 	j->job.session = session->number;
 	j->job.first_packet = from;
 	j->job.out_size = (size_t)n_slots * c->row_bytes;
-	j->job.spec.frames = c->key.spec;
+	j->job.spec = c->key.spec;
 	j->job.row = job_row;
 	j->job.done = job_done;
 	session->busy = true;

@@ -53,7 +53,7 @@ struct session {
 
 struct clip_key {
 	uint64_t object;
-	struct frames_spec spec;
+	struct spec spec;           /* SPEC_FRAMES */
 };
 
 struct clip {

@@ -75,10 +75,7 @@ struct pool_job {
 	size_t out_size;            /* > 0 */
 	uint64_t need_off;          /* what it is known to want first: fetched before it takes a */
 	size_t need_len;            /* worker. Inside the object, <= POOL_NEED_MAX; 0: not known */
-	union {
-		struct mfcc_spec mfcc;
-		struct frames_spec frames;
-	} spec;
+	struct spec spec;           /* FRAMES, MFCC: of that kind */
 	/* On the pool's thread, no lock held, must not block. row: a row of a
 	 * FRAMES job stands complete at out (index into proto_frame_row[], < n_rows
 	 * of the input; each at most once). done: exactly once, last. */

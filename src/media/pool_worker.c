@@ -346,8 +346,7 @@ static void make_job_message(const struct pool_job *job, struct proto_job *m)
 	m->in_size = job->input ? job->input_size : 0;
 	m->out_size = job->out_size;
 	copy_extension(m->extension, sizeof(m->extension), job->obj->key);
-	_Static_assert(sizeof(m->spec) == sizeof(job->spec), "one and the same union");
-	memcpy(&m->spec, &job->spec, sizeof(m->spec));
+	m->spec = job->spec;
 }
 
 /* Sends m with n descriptors. Returns 0 or -errno; -EPIPE: nobody there. */

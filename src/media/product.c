@@ -26,7 +26,7 @@ struct waiter {
 struct product_key {
 	uint64_t kind;              /* enum proto_kind; 64 bit: no padding to hash */
 	uint64_t object;
-	struct mfcc_spec mfcc;      /* zero for tables */
+	struct spec spec;           /* MFCC; zero for others */
 };
 
 struct product {
@@ -188,9 +188,10 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 		err = table_check(blob_data(value), blob_len(value), p->obj->meta.size, why);
 	if (value && job->kind == PROTO_MFCC) {
 		const struct mfcc_spec *spec = &job->spec.mfcc;
-		uint64_t row = (uint64_t)spec->n_mfcc * sizeof(float);
-		uint64_t fixed = spec->duration > 0 ? mfcc_columns(spec, mfcc_fixed_samples(spec)) * row : 0;
-		if (blob_len(value) == 0 || blob_len(value) % row != 0 || (fixed && blob_len(value) != fixed)) {
+		uint64_t columns = spec_mfcc_columns_of(spec, blob_len(value));
+		bool is_fixed = spec->duration > 0;
+
+		if (columns == 0 || (is_fixed && columns != mfcc_columns(spec, mfcc_fixed_samples(spec)))) {
 			err = -EBADMSG;
 			snprintf(why, sizeof(why), "the decoder gave an array of the wrong size");
 		}
@@ -302,7 +303,7 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 	p->job.obj = p->obj;
 	/* Where containers begin. */
 	p->job.need_len = (size_t)need_container(obj->meta.size).len;
-	p->job.spec.mfcc = key->mfcc;
+	p->job.spec = key->spec;
 	p->job.done = product_done;
 	HASH_ADD(hh, s->products, key, sizeof(p->key), p);
 	if (!table_added(p)) {
@@ -386,26 +387,26 @@ static uint64_t least_byte_rate(const char *key)
  * one doesn't fit, says so, and is made again. */
 static size_t mfcc_out_size(const struct object *obj, const struct mfcc_spec *spec, size_t limit)
 {
-	uint64_t row = (uint64_t)spec->n_mfcc * sizeof(float), seconds, bytes;
+	uint64_t seconds, bytes;
 
 	if (spec->duration > 0)
-		return (size_t)(mfcc_columns(spec, mfcc_fixed_samples(spec)) * row);
+		return (size_t)spec_mfcc_array(spec, mfcc_columns(spec, mfcc_fixed_samples(spec))).bytes;
 	seconds = obj->meta.size / least_byte_rate(obj->key) + 60;
-	bytes = mfcc_columns(spec, seconds * spec->sr) * row;
+	bytes = spec_mfcc_array(spec, mfcc_columns(spec, seconds * spec->sr)).bytes;
 	return bytes < limit ? (size_t)bytes : limit;
 }
 
 void samples_mfcc(struct samples *s, struct object *obj, const struct mfcc_spec *spec,
                   const struct wanted *wanted, samples_blob_fn *done, void *arg)
 {
-	struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .mfcc = *spec };
+	struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .spec = spec_mfcc(spec) };
 
 	product_get(s, obj, &key, mfcc_out_size(obj, spec, result_max(s, PROTO_MFCC)), wanted, done, arg);
 }
 
 struct blob *samples_mfcc_now(struct samples *s, const struct object *obj, const struct mfcc_spec *spec)
 {
-	const struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .mfcc = *spec };
+	const struct product_key key = { .kind = PROTO_MFCC, .object = obj->id, .spec = spec_mfcc(spec) };
 	struct blob *value = NULL;
 	struct product *p;
 

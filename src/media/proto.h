@@ -73,10 +73,7 @@ struct proto_job {
 	uint64_t object_size;         /* bytes */
 	uint64_t in_size, out_size;   /* bytes of the memfds that come with the message; in_size 0: no input memfd */
 	char extension[16];           /* of the key, lower case, without dot: a hint for FFmpeg's probing */
-	union {
-		struct mfcc_spec mfcc;
-		struct frames_spec frames;
-	} spec;
+	struct spec spec;             /* FRAMES, MFCC: of that kind */
 };
 
 struct proto_data {

@@ -23,8 +23,6 @@ static const struct recipe recipes[] = {
 	[MFCC_LIBROSA] = { &mel_slaney, 1e-10f },
 };
 
-#define N_RECIPES (sizeof(recipes) / sizeof(recipes[0]))
-
 #define PIECE 16384u                /* samples taken at once, beside a window */
 #define KEPT_FIRST 1024u            /* columns of log mels that there is room for at first */
 
@@ -64,88 +62,6 @@ struct mfcc {
 	float min_since;            /* of theirs */
 	bool again;                 /* columns n_kept to settled are computed again */
 };
-
-static int check_lengths(const struct mfcc_spec *s, char *why)
-{
-	if (s->sr < MFCC_SR_MIN || s->sr > MFCC_SR_MAX)
-		return why_set(why, -EINVAL, "sr = %" PRIu32 " is not in %u..%u", s->sr,
-		               MFCC_SR_MIN, MFCC_SR_MAX);
-	if (s->n_fft < 1 || s->n_fft > MFCC_N_FFT_MAX)
-		return why_set(why, -EINVAL, "n_fft = %" PRIu32 " is not in 1..%u", s->n_fft,
-		               MFCC_N_FFT_MAX);
-	if (s->win_length < 1 || s->win_length > s->n_fft)
-		return why_set(why, -EINVAL, "win_length = %" PRIu32 " is not in 1..n_fft"
-		               " = %" PRIu32, s->win_length, s->n_fft);
-	if (s->hop_length < 1 || s->hop_length > MFCC_HOP_MAX)
-		return why_set(why, -EINVAL, "hop_length = %" PRIu32 " is not in 1..%u",
-		               s->hop_length, MFCC_HOP_MAX);
-	if (s->n_mels < 1 || s->n_mels > MFCC_N_MELS_MAX)
-		return why_set(why, -EINVAL, "n_mels = %" PRIu32 " is not in 1..%u", s->n_mels,
-		               MFCC_N_MELS_MAX);
-	if (s->n_mfcc < 1 || s->n_mfcc > s->n_mels)
-		return why_set(why, -EINVAL, "n_mfcc = %" PRIu32 " is not in 1..n_mels = %" PRIu32,
-		               s->n_mfcc, s->n_mels);
-	if (s->channel < -1)
-		return why_set(why, -EINVAL, "channel = %" PRId32 " is below 0", s->channel);
-	return 0;
-}
-
-static double highest_hz(const struct mfcc_spec *s)
-{
-	return s->fmax == 0 ? s->sr / 2.0 : s->fmax;
-}
-
-/* Comparisons are written so that NaN fails them. */
-static int check_values(const struct mfcc_spec *s, char *why)
-{
-	if (!(s->fmin >= 0 && highest_hz(s) >= s->fmin + 1 && highest_hz(s) <= MFCC_SR_MAX))
-		return why_set(why, -EINVAL, "fmin = %g, fmax = %g is not a range of at least 1 Hz",
-		               s->fmin, highest_hz(s));
-	if (!isfinite(s->top_db))
-		return why_set(why, -EINVAL, "top_db is not a number");
-	if (!(s->lifter >= 0 && isfinite(s->lifter)))
-		return why_set(why, -EINVAL, "lifter = %g is below 0", s->lifter);
-	if (s->duration > 0 && s->duration * s->sr < 1)
-		return why_set(why, -EINVAL, "duration = %g s is shorter than a sample",
-		               s->duration);
-	if (!(s->duration >= 0 && s->duration * s->sr <= (double)MFCC_SAMPLES_MAX))
-		return why_set(why, -EINVAL, "duration = %g s is not in 0..%g s", s->duration,
-		               (double)MFCC_SAMPLES_MAX / s->sr);
-	return 0;
-}
-
-int mfcc_check(const struct mfcc_spec *spec, char *why)
-{
-	uint64_t columns;
-	int err;
-
-	if (spec->preset >= N_RECIPES)
-		return why_set(why, -EINVAL, "there is no preset number %" PRIu32, spec->preset);
-	err = check_lengths(spec, why);
-	if (!err)
-		err = check_values(spec, why);
-	if (!err && spec->duration > 0)
-		err = mfcc_shape(spec, mfcc_fixed_samples(spec), &columns, why);
-	return err;
-}
-
-int mfcc_shape(const struct mfcc_spec *spec, uint64_t n, uint64_t *ret_columns, char *why)
-{
-	uint64_t columns;
-
-	/* an odd n_fft is padded by one sample less than it is long */
-	if (n == 0 && spec->n_fft % 2 == 1)
-		return why_set(why, -EINVAL, "no sample gives no column with an odd n_fft");
-	if (n > MFCC_SAMPLES_MAX)
-		return why_set(why, -EINVAL, "%" PRIu64 " samples are more than %" PRIu64, n,
-		               MFCC_SAMPLES_MAX);
-	columns = mfcc_columns(spec, n);
-	if (columns > MFCC_COLUMNS_MAX)
-		return why_set(why, -EINVAL, "%" PRIu64 " columns are more than %" PRIu64, columns,
-		               MFCC_COLUMNS_MAX);
-	*ret_columns = columns;
-	return 0;
-}
 
 /* Periodic Hann. A window of one sample is 1, as scipy has it. */
 static void fill_window(double *window, uint32_t n)
@@ -217,7 +133,7 @@ int mfcc_new(const struct mfcc_spec *spec, float *out, uint64_t room, size_t kee
 	err = allocate(m);
 	if (!err)
 		err = mel_bank_init(&m->bank, m->recipe->scale, spec->n_mels, spec->fmin,
-		                    highest_hz(spec), spec->sr, spec->n_fft);
+		                    spec->fmax == 0 ? spec->sr / 2.0 : spec->fmax, spec->sr, spec->n_fft);
 	if (err) {
 		mfcc_free(m);
 		return why_set(why, err, "no memory for an MFCC");

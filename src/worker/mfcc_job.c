@@ -15,13 +15,13 @@ static int choose_room(const struct mfcc_spec *spec, size_t out_size, uint64_t *
 	uint64_t columns, bytes;
 	int err;
 
-	*ret_room = out_size / (spec->n_mfcc * sizeof(float));
+	*ret_room = out_size / spec_mfcc_array(spec, 1).bytes;
 	if (spec->duration <= 0)
 		return 0;
 	err = mfcc_shape(spec, mfcc_fixed_samples(spec), &columns, why);
 	if (err)
 		return err;
-	bytes = columns * spec->n_mfcc * sizeof(float); /* < 2^24 * 2^10 * 2^2 */
+	bytes = spec_mfcc_array(spec, columns).bytes;
 	if (bytes > out_size)
 		return why_set(why, -ENOMEM, "its MFCC takes %" PRIu64 " bytes, there is room"
 		               " for %zu", bytes, out_size);
@@ -58,6 +58,8 @@ int job_mfcc(const struct proto_job *job, struct job_io *io, size_t *ret_len, ch
 	int err;
 
 	memcpy(extension, job->extension, sizeof(job->extension));
+	if (job->spec.kind != SPEC_MFCC)
+		return why_set(why, -EINVAL, "the job's parameters are of another kind");
 	err = mfcc_check(spec, why);
 	if (!err)
 		err = choose_room(spec, io->out_size, &room, why);
@@ -72,6 +74,6 @@ int job_mfcc(const struct proto_job *job, struct job_io *io, size_t *ret_len, ch
 	} while (err == 1);
 	mfcc_free(mfcc);
 	if (!err)
-		*ret_len = (size_t)columns * spec->n_mfcc * sizeof(float);
+		*ret_len = (size_t)spec_mfcc_array(spec, columns).bytes;
 	return err;
 }

@@ -31,9 +31,10 @@ static bool split(const uint8_t *input, size_t len, struct request_frames *r)
 	return h->params_len == left;
 }
 
-static bool is_head_good(const struct proto_frames *h, size_t out_size)
+static bool is_head_good(const struct proto_frames *h, const struct spec *spec, size_t out_size)
 {
-	uint64_t row_bytes = (uint64_t)h->row_height * h->row_width * 3;
+	uint64_t row_bytes = spec_frames_array(&spec->frames, 1, h->row_height,
+	                                       h->row_width).row_bytes;
 
 	return h->n_packets > 0 && h->n_packets <= TABLE_PACKETS_MAX &&
 	       h->first_packet <= TABLE_PACKETS_MAX && h->target >= h->first_packet && h->target - h->first_packet < h->n_packets &&
@@ -93,7 +94,9 @@ int request_parse(const struct proto_job *job, const uint8_t *input, size_t len,
                   struct request_frames *r, char *why)
 {
 	*r = (struct request_frames){0};
-	if (!split(input, len, r) || !is_head_good(r->head, out_size))
+	if (job->spec.kind != SPEC_FRAMES)
+		return why_set(why, -EINVAL, "the job's parameters are of another kind");
+	if (!split(input, len, r) || !is_head_good(r->head, &job->spec, out_size))
 		return why_set(why, -EINVAL, "the job's input is not well-formed");
 	r->by_ordinal = r->packets[0].pts == TABLE_NOPTS;
 	if (!are_rows_good(r) || !are_packets_good(r, job->object_size))

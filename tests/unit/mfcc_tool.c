@@ -148,7 +148,7 @@ static int do_mfcc(struct serve *s, const char *path, const char *out, const str
 	size_t len;
 	int err;
 
-	job.spec.mfcc = o->spec;
+	job.spec = spec_mfcc(&o->spec);
 	snprintf(job.extension, sizeof(job.extension), "%s", extension_of(path));
 	io.out = malloc(o->out_size);
 	if (!io.out)

@@ -427,6 +427,7 @@ static uint8_t *make_input(struct proto_job *job, uint64_t *ret_size, uint64_t *
 	h.drain = (uint32_t)next_number();
 	h.reorder = (uint32_t)next_number();
 	h.at_end = h.first_packet + h.n_packets == t->n_packets;
+	job->spec.kind = SPEC_FRAMES;
 	job->spec.frames.height = (uint32_t)next_number();
 	job->spec.frames.width = (uint32_t)next_number();
 	job->spec.frames.resize = (uint32_t)next_number();
