@@ -159,13 +159,16 @@ static bool seeks_by_offset(const AVFormatContext *format)
 static bool seek_near(struct demux_source *d, const struct request_frames *r,
                       const struct table_packet *p)
 {
-	/* The mov family's index is in decode time, all others' in presentation time. */
-	int64_t ts = p->pts == TABLE_NOPTS || demux_is(d->format, "mov") ? p->dts : p->pts;
+	/* The mov family's index is in decode time, all others' in presentation time, which
+	 * is the file's no longer where clocks were joined. Its own may lead to an earlier
+	 * part: as good a place to search from as any before the packet. */
+	bool by_dts = p->pts == TABLE_NOPTS || demux_is(d->format, "mov") ||
+	              (r->head->table_flags & TABLE_JOINED);
+	int64_t ts = by_dts ? p->dts : p->pts;
 
 	if (seeks_by_offset(d->format))
 		return p->pos >= 0 && av_seek_frame(d->format, -1, p->pos, AVSEEK_FLAG_BYTE) >= 0;
-	/* Times that have been moved lead nowhere, and those that there were, to several places. */
-	return !(r->head->table_flags & TABLE_JOINED) && ts != TABLE_NOPTS &&
+	return ts != TABLE_NOPTS &&
 	       avformat_seek_file(d->format, r->head->video_stream, INT64_MIN, ts, ts, 0) >= 0;
 }
 

@@ -16,8 +16,8 @@ if not (os.environ.get("WORKER") and os.environ.get("WORKER_TOOL")):
 
 import av
 
-from worker_clips import ALL_CLIPS, JOINED, make
-from worker_driver import Worker
+from worker_clips import ALL_CLIPS, JOINED, LARGE_CLIPS, make
+from worker_driver import KEY, Worker
 
 JOINED_FLAG = 128
 
@@ -105,3 +105,18 @@ def test_one_clock_is_not_touched(folder, name):
         pts = [p.pts for p in worker.shown()]
         with av.open(str(make(folder, name, ALL_CLIPS))) as container:
             assert pts == [f.pts for f in container.decode(video=0)]
+
+
+def test_a_row_of_the_first_part_does_not_read_the_second(folder, tmp_path):
+    """Where the demuxer has an index, it is of the first part's times."""
+    data = make(folder, "large.mkv", LARGE_CLIPS).read_bytes()
+    path = tmp_path / "joined.mkv"
+    path.write_bytes(2 * data)
+    with Worker(path) as worker:
+        assert worker.probe()["err"] == 0
+        assert len(worker.shown()) == 400
+        keys = [p for p in worker.packets if p.flags & KEY]
+        for key, most in (keys[10], len(data) // 4), (keys[-3], len(data) * 3):
+            answer, _ = worker.frames([(key.pts, key.index, 0, 1)], first=key.index, n=8, target=key.index, drain=1)
+            assert answer["err"] == 0, answer
+            assert answer["bytes"] < most
