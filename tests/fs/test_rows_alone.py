@@ -3,6 +3,7 @@ the row shows the frame that a reader of the whole finds there."""
 import itertools
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from lib import burned, media, reference
 from lib.mount import Mount
+from lib.wait import until_gone
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 from edit_list import edited
@@ -96,3 +98,21 @@ def test_rows_of_a_map_are_those_of_the_whole(clips):
     del rows                                    # or the mount is in use
     assert alone == [2, 6, 10, 32, 36, 40] == _expected(folder / "cut.mp4", 6)
     assert burned.read_all(np.load(path)) == alone
+
+
+def test_rows_are_the_same_whoever_decodes_them(clips):
+    """The workers are killed and other files decoded between one row and the next: a decoder that
+    was open is gone, and nothing shows it."""
+    folder, mount = clips
+    keys = ["cut.mp4", "swap.mp4", "train/video/clip.avi", "train/video/clip.ts"]
+    expected = {key: _expected(folder / key, 8) for key in keys}
+    rng = random.Random(9)
+    asked = [(key, number) for key in keys for number in range(8)]
+    rng.shuffle(asked)
+    for i, (key, number) in enumerate(asked):
+        if i % 4 == 0:
+            for pid in mount.workers():
+                os.kill(pid, signal.SIGKILL)
+                until_gone(pid, "the killed worker")
+        path = mount / f"frames@num_frames=8,size=90/{key}.npy"
+        assert _row(path, 90, number, i % 2) == expected[key][number], (key, number)
