@@ -84,11 +84,11 @@ static const struct rule sanitizer_rules[] = {
 	IF(openat, BITS(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)),
 	IF(open, BITS(1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)),
 	ANY(read), ANY(pread64), ANY(readlink), ANY(readlinkat), ANY(stat), ANY(lstat), ANY(fstat),
-	ANY(newfstatat), ANY(statx), ANY(access), ANY(getdents64), ANY(getcwd), ANY(uname), ANY(pipe),
-	ANY(pipe2), ANY(poll), ANY(clone), ANY(ptrace), ANY(wait4), ANY(prctl), ANY(getppid),
-	ANY(getrusage), ANY(process_vm_readv), ANY(kill), ANY(mincore), ANY(arch_prctl), ANY(tgkill),
-	ANY(dup), ANY(dup2), ANY(fcntl), ANY(write), ANY(ioctl), ANY(prlimit64), ANY(setrlimit),
-	ANY(personality),
+	ANY(newfstatat), ANY(statx), ANY(access), ANY(getdents), ANY(getdents64), ANY(getcwd),
+	ANY(uname), ANY(pipe), ANY(pipe2), ANY(poll), ANY(dup), ANY(dup2), ANY(fcntl), ANY(ioctl), ANY(write),
+	IF(clone, BITS(CLONE_FLAGS, CLONE_VM | CLONE_UNTRACED, CLONE_VM | CLONE_UNTRACED)),
+	ANY(ptrace), ANY(wait4), ANY(prctl), ANY(getppid), ANY(getrusage), ANY(process_vm_readv),
+	ANY(mincore), ANY(arch_prctl), ANY(prlimit64), ANY(setrlimit), ANY(personality),
 	/* The shadow is made of mappings of all kinds. */
 	ANY(mmap), ANY(mprotect),
 };

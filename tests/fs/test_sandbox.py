@@ -24,7 +24,7 @@ TOOLS = program().parent / "tests" / "unit"
 HOSTILE = {"S3SAMPLEFS_WORKER": str(TOOLS / "worker_hostile")}
 CONTAINED = {"S3SAMPLEFS_WORKER": str(TOOLS / "worker_contained")}
 LACKS = "lack a part of their sandbox: "
-LIBRARY_CALLS = ("open", "proc", "ptrace", "process_vm_readv", "limits", "code", "memory")
+SANITIZERS_TOO = ("open", "proc", "ptrace", "process_vm_readv", "limits", "code", "memory")
 
 REFUSED = [
     "open", "openat2", "creat", "memfd", "proc", "socket", "connect", "exec", "fork", "ptrace", "kill",
@@ -40,7 +40,7 @@ ENDED = {
     "messages": (errno.ETIMEDOUT, "not decoded within 2 s"),
 }
 if SANITIZED:                   # they need these, and end a process by its status
-    REFUSED = [name for name in REFUSED if name not in LIBRARY_CALLS]
+    REFUSED = [name for name in REFUSED if name not in SANITIZERS_TOO]
     ENDED.pop("write_beyond")
 
 
@@ -183,8 +183,7 @@ if PROBED:
     PROBED[0].rmdir()
 
 
-@pytest.mark.skipif(not PROBED or SANITIZED, reason="no cgroup of our own can have a limit on its memory")
-def test_the_kernel_out_of_memory_takes_a_worker(tmp_path, unmounted):
+def _out_of_memory(tmp_path, unmounted):
     source = _source(tmp_path / "source")
     mount = unmounted(f"dir:{source}", {"workers": 1, "metadata_ttl": "0s"}, env=HOSTILE)
     group, limit = _cgroup(f"s3samplefs-test-{os.getpid()}")
@@ -204,6 +203,11 @@ def test_the_kernel_out_of_memory_takes_a_worker(tmp_path, unmounted):
     finally:
         until(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty")
         group.rmdir()
+
+
+if PROBED and not SANITIZED:    # else no group of ours can have a limit, or nothing fits into it
+    def test_the_kernel_out_of_memory_takes_a_worker(tmp_path, unmounted):
+        _out_of_memory(tmp_path, unmounted)
 
 
 # -- where the kernel refuses a part of it --
@@ -301,8 +305,7 @@ def test_a_worker_of_a_user_is_the_user_in_namespaces_of_its_own(of_a_user):
     mount.stop()
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer attaches to its own process")
-def test_nobody_but_root_reads_the_daemon_of_a_user(of_a_user):
+def _read_by_others(of_a_user):
     source, mount = of_a_user(worker=TOOLS / "worker_hostile")
     for name in ("environ", "mem", "maps"):
         assert os.stat(f"/proc/{mount.pid}/{name}").st_uid == 0
@@ -313,3 +316,8 @@ def test_nobody_but_root_reads_the_daemon_of_a_user(of_a_user):
         said = mount.reads("getfattr", "-n", "user.s3samplefs.error", mount / f"frames/{name}.mp4.npy").stdout
         assert f"{name}: refused, ".encode() in said
     mount.stop()
+
+
+if not SANITIZED:               # it attaches to its own process
+    def test_nobody_but_root_reads_the_daemon_of_a_user(of_a_user):
+        _read_by_others(of_a_user)
