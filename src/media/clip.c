@@ -14,39 +14,32 @@
 
 static void row_free_locked(struct samples *s, struct row *r)
 {
-	cached_remove_locked(s, &r->cached);
+	value_done(&s->values, &r->value);
 	r->clip->rows[r->number] = NULL;
-	blob_unref(r->value);
 	free(r);
 }
 
-static bool row_evict_locked(struct samples *s, struct cached *c)
+static bool row_evict_locked(struct values *vs, struct value *v)
 {
-	row_free_locked(s, (struct row *)c);
+	row_free_locked(samples_of_values(vs), (struct row *)v);
 	return true;
 }
 
 /* Remembers a row's value or its lasting failure. Out of memory: doesn't. */
 void clip_keep_locked(struct clip *c, uint32_t number, struct blob *value, int err, const char *why)
 {
-	size_t why_len = why ? strlen(why) + 1 : 1;
 	struct row *r;
 
 	if (c->rows[number])
 		return;
-	r = calloc(1, sizeof(*r) + why_len);
+	r = calloc(1, sizeof(*r));
 	if (!r)
 		return;
 	r->clip = c;
 	r->number = number;
-	r->err = err;
-	r->value = value ? blob_ref(value) : NULL;
-	if (why)
-		memcpy(r->why, why, why_len);
-	r->cached.bytes = sizeof(*r) + (value ? c->row_bytes : why_len);
-	r->cached.evict_locked = row_evict_locked;
+	r->value.evict = row_evict_locked;
 	c->rows[number] = r;
-	cached_add_locked(c->samples, &r->cached);
+	value_set(&c->samples->values, &r->value, err, why, value, sizeof(*r));
 }
 
 /* -------------------------------------------------------------- requests */
@@ -122,17 +115,10 @@ static bool request_fill_locked(struct clip *c, struct request *q)
 	for (uint32_t i = 0; i < q->count; i++) {
 		struct row *r = c->rows[c->plan->rows[q->first + i].first];
 
-		if (r && r->err) {
-			q->err = r->err;
-			snprintf(q->why, sizeof(q->why), "%s", r->why);
-			return true;
-		}
-		if (r) {
-			q->rows[i] = blob_ref(r->value);
-			cached_touch_locked(c->samples, &r->cached);
-		} else {
+		if (!r)
 			q->missing++;
-		}
+		else if ((q->err = value_get(&c->samples->values, &r->value, q->why, &q->rows[i])) != 0)
+			return true;
 	}
 	stats_add(stats, STAT_row_hits, q->count - q->missing);
 	stats_add(stats, STAT_row_misses, q->missing);
@@ -160,8 +146,7 @@ void clip_free_locked(struct samples *s, struct clip *c)
 	struct request *q, *tmp;
 
 	HASH_DEL(s->clips, c);
-	if (c->cached.evict_locked)
-		cached_remove_locked(s, &c->cached);
+	value_done(&s->values, &c->place);
 	for (uint32_t i = 0; c->rows && i < c->plan->n_rows; i++)
 		if (c->rows[i])
 			row_free_locked(s, c->rows[i]);
@@ -175,13 +160,13 @@ void clip_free_locked(struct samples *s, struct clip *c)
 	free(c);
 }
 
-static bool clip_evict_locked(struct samples *s, struct cached *cached)
+static bool clip_evict_locked(struct values *vs, struct value *v)
 {
-	struct clip *c = (struct clip *)((char *)cached - offsetof(struct clip, cached));
+	struct clip *c = (struct clip *)((char *)v - offsetof(struct clip, place));
 
 	if (c->requests || c->jobs || c->users)
 		return false;
-	clip_free_locked(s, c);
+	clip_free_locked(samples_of_values(vs), c);
 	return true;
 }
 
@@ -258,10 +243,9 @@ static void clip_loaded(void *arg, int err, const char *table_why, struct blob *
 		return;
 	}
 	c->table_of = product_pin_table_locked(s, c->obj, c->table);
-	c->cached.bytes = sizeof(*c) + c->plan->n_rows * (sizeof(c->plan->rows[0]) + sizeof(c->rows[0])) +
-	                  (c->table_of ? 0 : blob_len(c->table));
-	c->cached.evict_locked = clip_evict_locked;
-	cached_add_locked(s, &c->cached);
+	c->place.evict = clip_evict_locked;
+	value_count(&s->values, &c->place, sizeof(*c) + (c->table_of ? 0 : blob_len(c->table)) +
+	            c->plan->n_rows * (sizeof(c->plan->rows[0]) + sizeof(c->rows[0])));
 	clip_schedule_locked(c, &finished);
 	clip_settle(c, finished);
 }
@@ -330,7 +314,7 @@ static void clip_join(struct samples *s, struct object *obj, const struct frames
 		return;
 	}
 	c->users++;
-	cached_touch_locked(s, &c->cached);
+	value_touch(&s->values, &c->place);
 	if (!q->clip_done && (q->first >= c->plan->n_rows || q->count > c->plan->n_rows - q->first)) {
 		q->err = -EINVAL;
 		snprintf(q->why, sizeof(q->why), "the array has fewer rows");
@@ -432,7 +416,7 @@ static bool clip_has_locked(const struct clip *c, uint32_t first, uint32_t count
 	for (uint32_t i = 0; i < count; i++) {
 		const struct row *r = c->rows[c->plan->rows[first + i].first];
 
-		if (!r || r->err)
+		if (!r || r->value.err)
 			return false;
 	}
 	return true;
@@ -449,12 +433,12 @@ bool samples_rows_now(struct samples *s, const struct object *obj, const struct 
 	HASH_FIND(hh, s->clips, &key, sizeof(key), c);
 	found = c && !c->loading && clip_has_locked(c, first, count);
 	if (found) {
-		cached_touch_locked(s, &c->cached);
+		value_touch(&s->values, &c->place);
 		for (uint32_t i = 0; i < count; i++) {
 			struct row *r = c->rows[c->plan->rows[first + i].first];
 
-			ret_rows[i] = blob_ref(r->value);
-			cached_touch_locked(s, &r->cached);
+			ret_rows[i] = blob_ref(r->value.blob);
+			value_touch(&s->values, &r->value);
 		}
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -22,12 +22,9 @@
 #define CLIP_SESSIONS 4u              /* open decoders remembered a clip */
 
 struct row {
-	struct cached cached;
+	struct value value;           /* first; ready: there, or a lasting failure */
 	struct clip *clip;
 	uint32_t number;
-	int err;                      /* a lasting failure, remembered; value is NULL then */
-	struct blob *value;
-	char why[];
 };
 
 /* Readers of rows, and (count 0) of the clip itself while it is loading. */
@@ -65,7 +62,7 @@ struct clip {
 	/* samples->lock: */
 	bool loading;
 	struct wanted table_wanted;       /* while loading */
-	struct cached cached;             /* counted once loaded */
+	struct value place;               /* counted once loaded: table, plan, array of rows */
 	struct blob *table;
 	struct product *table_of;         /* which counts it, and stays; NULL: we do */
 	struct plan *plan;

@@ -16,13 +16,6 @@
 
 #define TABLE_GUESS_MIN ((uint64_t)256 << 10)
 
-struct waiter {
-	struct waiter *next;
-	const struct wanted *wanted;
-	samples_blob_fn *done;
-	void *arg;
-};
-
 struct product_key {
 	uint64_t kind;              /* enum proto_kind; 64 bit: no padding to hash */
 	uint64_t object;
@@ -34,16 +27,10 @@ struct product {
 	struct product_key key;
 	struct samples *samples;
 	struct object *obj;
-	struct cached cached;       /* counted once ready */
 
 	/* samples->lock: */
-	bool ready;
-	bool lasting;               /* the decoder said so */
-	struct blob *value;         /* ready and no error */
-	int err;                    /* ready */
-	char why[SAMPLES_WHY_MAX];
-	struct waiter *waiters;     /* until ready */
-	unsigned pins;              /* of clips whose table it is: letting it go would free nothing */
+	struct value value;         /* pinned by clips whose table it is */
+	bool lasting;               /* the decoder said how it failed */
 
 	/* The running job: touched by one thread at a time, in turn; but for job.dropped. */
 	struct pool_job job;
@@ -52,21 +39,19 @@ struct product {
 
 void product_free_locked(struct samples *s, struct product *p)
 {
-	struct waiter *w, *tmp;
+	struct value_waiter *w, *tmp;
 
 	HASH_DEL(s->products, p);
-	if (p->cached.evict_locked)
-		cached_remove_locked(s, &p->cached);
-	LL_FOREACH_SAFE(p->waiters, w, tmp)
+	value_done(&s->values, &p->value);
+	LL_FOREACH_SAFE(p->value.waiters, w, tmp)
 		free(w);
-	blob_unref(p->value);
 	object_unref(p->obj);
 	free(p);
 }
 
-static bool product_evict_locked(struct samples *s, struct cached *c)
+static bool product_evict_locked(struct values *vs, struct value *v)
 {
-	product_free_locked(s, (struct product *)((char *)c - offsetof(struct product, cached)));
+	product_free_locked(samples_of_values(vs), (struct product *)((char *)v - offsetof(struct product, value)));
 	return true;
 }
 
@@ -76,27 +61,16 @@ struct product *product_pin_table_locked(struct samples *s, const struct object 
 	struct product *p;
 
 	HASH_FIND(hh, s->products, &key, sizeof(key), p);
-	if (!p || p->value != table)
+	if (!p || p->value.blob != table)
 		return NULL;
-	if (p->pins++ == 0)
-		cached_hold_locked(s, &p->cached);
+	value_pin(&s->values, &p->value);
 	return p;
 }
 
 void product_unpin_locked(struct product *p)
 {
-	if (p && --p->pins == 0)
-		cached_let_go_locked(p->samples, &p->cached);
-}
-
-static void call(struct waiter *list, int err, const char *why, struct blob *value)
-{
-	struct waiter *w, *tmp;
-
-	LL_FOREACH_SAFE(list, w, tmp) {
-		w->done(w->arg, err, err ? why : NULL, err ? NULL : value);
-		free(w);
-	}
+	if (p)
+		value_unpin(&p->samples->values, &p->value);
 }
 
 static void product_reserve(struct product *p, size_t out_size);
@@ -106,33 +80,26 @@ static void product_reserve(struct product *p, size_t out_size);
 static void product_finish(struct product *p, int err, const char *why, struct blob *value)
 {
 	struct samples *s = p->samples;
-	struct waiter *waiters;
+	struct value_waiter *waiters;
 	char text[SAMPLES_WHY_MAX];
 
 	snprintf(text, sizeof(text), "%s", why ? why : "");
 	pthread_mutex_lock(&s->lock);
-	if (err == -ECANCELED && atomic_load(&p->job.dropped) && p->waiters) {
+	if (err == -ECANCELED && atomic_load(&p->job.dropped) && p->value.waiters) {
 		/* Ended because nobody waited; somebody has come since. */
 		atomic_store(&p->job.dropped, false);
 		pthread_mutex_unlock(&s->lock);
 		product_reserve(p, p->job.out_size);
 		return;
 	}
-	waiters = p->waiters;
-	p->waiters = NULL;
-	p->ready = true;
-	p->err = err;
-	p->value = value ? blob_ref(value) : NULL;
-	snprintf(p->why, sizeof(p->why), "%s", text);
-	if (!err || error_is_lasting(err) || p->lasting) {
-		p->cached.bytes = sizeof(*p) + (value ? blob_len(value) : 0);
-		p->cached.evict_locked = product_evict_locked;
-		cached_add_locked(s, &p->cached);
-	} else {
+	waiters = p->value.waiters;
+	p->value.waiters = NULL;
+	if (!err || error_is_lasting(err) || p->lasting)
+		value_set(&s->values, &p->value, err, text, value, sizeof(*p));
+	else
 		product_free_locked(s, p);
-	}
 	pthread_mutex_unlock(&s->lock);
-	call(waiters, err, text, value);
+	value_tell(waiters, err, text, value);
 	blob_unref(value);
 }
 
@@ -242,7 +209,7 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
                          const struct wanted *wanted, samples_blob_fn *done, void *arg)
 {
 	struct product *p;
-	struct waiter *w = calloc(1, sizeof(*w));
+	struct value_waiter *w = calloc(1, sizeof(*w));
 	const char *killed;
 
 	if (!w) {
@@ -257,25 +224,22 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 	if (!is_wanted(wanted)) {
 		/* Dropped before it came here: samples_drop won't find it. */
 		pthread_mutex_unlock(&s->lock);
-		call(w, -ECANCELED, POOL_DROPPED_WHY, NULL);
+		value_tell(w, -ECANCELED, POOL_DROPPED_WHY, NULL);
 		return;
 	}
 	HASH_FIND(hh, s->products, key, sizeof(*key), p);
-	if (p && p->ready) {
-		struct blob *value = p->value ? blob_ref(p->value) : NULL;
+	if (p && p->value.ready) {
 		char why[SAMPLES_WHY_MAX];
-		int err = p->err;
+		struct blob *value;
+		int err = value_get(&s->values, &p->value, why, &value);
 
-		snprintf(why, sizeof(why), "%s", p->why);
-		if (!p->pins)
-			cached_touch_locked(s, &p->cached);
 		pthread_mutex_unlock(&s->lock);
-		call(w, err, why, value);
+		value_tell(w, err, why, value);
 		blob_unref(value);
 		return;
 	}
 	if (p) {
-		LL_APPEND(p->waiters, w);
+		LL_APPEND(p->value.waiters, w);
 		pthread_mutex_unlock(&s->lock);
 		stats_add(s->stats, STAT_row_joins, 1);
 		return;
@@ -286,19 +250,20 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 
 		snprintf(why, sizeof(why), "%s", killed);
 		pthread_mutex_unlock(&s->lock);
-		call(w, -ENOMEM, why, NULL);
+		value_tell(w, -ENOMEM, why, NULL);
 		return;
 	}
 	p = calloc(1, sizeof(*p));
 	if (!p) {
 		pthread_mutex_unlock(&s->lock);
-		call(w, -ENOMEM, "not enough memory", NULL);
+		value_tell(w, -ENOMEM, "not enough memory", NULL);
 		return;
 	}
 	p->key = *key;
 	p->samples = s;
 	p->obj = object_ref(obj);
-	p->waiters = w;
+	p->value.waiters = w;
+	p->value.evict = product_evict_locked;
 	p->job.kind = (enum proto_kind)key->kind;
 	p->job.obj = p->obj;
 	/* Where containers begin. */
@@ -310,7 +275,7 @@ static void product_join(struct samples *s, struct object *obj, const struct pro
 		pthread_mutex_unlock(&s->lock);
 		object_unref(p->obj);
 		free(p);
-		call(w, -ENOMEM, "not enough memory", NULL);
+		value_tell(w, -ENOMEM, "not enough memory", NULL);
 		return;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -330,24 +295,19 @@ static void product_get(struct samples *s, struct object *obj, const struct prod
 
 void products_drop(struct samples *s)
 {
-	struct waiter *gone = NULL, *w, *next_waiter;
+	struct value_waiter *gone = NULL;
 	struct product *p, *next;
 
 	pthread_mutex_lock(&s->lock);
 	HASH_ITER(hh, s->products, p, next) {
-		if (p->ready)
+		if (p->value.ready)
 			continue;
-		LL_FOREACH_SAFE(p->waiters, w, next_waiter) {
-			if (is_wanted(w->wanted))
-				continue;
-			LL_DELETE(p->waiters, w);
-			LL_PREPEND(gone, w);
-		}
-		if (!p->waiters)
+		value_drop_waiters(&p->value, &gone);
+		if (!p->value.waiters)
 			atomic_store(&p->job.dropped, true);
 	}
 	pthread_mutex_unlock(&s->lock);
-	call(gone, -ECANCELED, POOL_DROPPED_WHY, NULL);
+	value_tell(gone, -ECANCELED, POOL_DROPPED_WHY, NULL);
 }
 
 void samples_table(struct samples *s, struct object *obj, const struct wanted *wanted, samples_blob_fn *done,
@@ -412,10 +372,9 @@ struct blob *samples_mfcc_now(struct samples *s, const struct object *obj, const
 
 	pthread_mutex_lock(&s->lock);
 	HASH_FIND(hh, s->products, &key, sizeof(key), p);
-	if (p && p->ready && p->value) {
-		value = blob_ref(p->value);
-		if (!p->pins)
-			cached_touch_locked(s, &p->cached);
+	if (p && p->value.blob) {
+		value = blob_ref(p->value.blob);
+		value_touch(&s->values, &p->value);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return value;

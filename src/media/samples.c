@@ -4,66 +4,17 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "base/stats.h"
 #include "media/samples_priv.h"
-
-/* Lets go until the bound holds. What can't go now is passed over; so is keep. */
-static void trim_locked(struct samples *s, const struct cached *keep)
-{
-	struct cached *victim = s->lru;
-
-	while (s->bytes > s->capacity - s->taken && victim && victim != keep) {
-		struct cached *next = victim->next;
-
-		/* A clip takes its rows along, and next may be one of them: from the start again. */
-		victim = victim->evict_locked(s, victim) ? s->lru : next;
-	}
-	stats_add(s->stats, STAT_row_bytes, (int64_t)s->bytes - stats_get(s->stats, STAT_row_bytes));
-}
-
-void cached_add_locked(struct samples *s, struct cached *c)
-{
-	DL_APPEND(s->lru, c);
-	s->bytes += c->bytes;
-	trim_locked(s, c);
-}
 
 void samples_shrink(struct samples *s, size_t taken)
 {
-	const size_t most = s->capacity - s->capacity / 4;
 	bool much;
 
 	pthread_mutex_lock(&s->lock);
-	s->taken = taken < most ? taken : most;
-	trim_locked(s, NULL);
-	much = s->let_go > s->capacity / 16;
-	s->let_go = much ? 0 : s->let_go;
+	much = values_shrink(&s->values, taken);
 	pthread_mutex_unlock(&s->lock);
 	if (much)
 		heap_trim();
-}
-
-void cached_touch_locked(struct samples *s, struct cached *c)
-{
-	DL_DELETE(s->lru, c);
-	DL_APPEND(s->lru, c);
-}
-
-void cached_hold_locked(struct samples *s, struct cached *c)
-{
-	DL_DELETE(s->lru, c);
-}
-
-void cached_let_go_locked(struct samples *s, struct cached *c)
-{
-	DL_PREPEND(s->lru, c);
-}
-
-void cached_remove_locked(struct samples *s, struct cached *c)
-{
-	DL_DELETE(s->lru, c);
-	s->bytes -= c->bytes;
-	s->let_go += c->bytes < HEAP_MAPPED ? c->bytes : 0;
 }
 
 struct samples *samples_new(struct pool *pool, struct budget *budget, size_t capacity, uint64_t killed_ttl_ms,
@@ -76,7 +27,7 @@ struct samples *samples_new(struct pool *pool, struct budget *budget, size_t cap
 	s->pool = pool;
 	s->budget = budget;
 	s->stats = stats;
-	s->capacity = capacity;
+	s->values = (struct values){ .capacity = capacity, .stats = stats };
 	s->killed_ttl_ms = killed_ttl_ms;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);

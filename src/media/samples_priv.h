@@ -10,31 +10,20 @@
 #include "media/killed.h"
 #include "media/pool.h"
 #include "media/samples.h"
-
-/* Something in memory that may go when room is needed. evict is called with the
- * lock held and returns false if it can't go now. */
-struct cached {
-	struct cached *prev, *next;
-	size_t bytes;
-	bool (*evict_locked)(struct samples *s, struct cached *c);
-};
+#include "media/values.h"
 
 struct samples {
 	struct pool *pool;
 	struct budget *budget;
 	struct stats *stats;
-	size_t capacity;
 	uint64_t killed_ttl_ms;
 
-	pthread_mutex_t lock;
+	pthread_mutex_t lock;          /* the values', too */
 	/* lock: */
 	struct product *products;      /* by kind, object, spec */
 	struct clip *clips;            /* by object, spec */
-	size_t taken;                  /* of capacity, for others */
 	struct killed *killed;
-	struct cached *lru;            /* head: next to go */
-	size_t bytes;
-	size_t let_go;                 /* of values too small for mappings of their own, since the last heap_trim */
+	struct values values;
 	uint64_t next_session;
 	bool stopping;
 	unsigned calls;                /* under way in the functions of samples.h */
@@ -45,20 +34,15 @@ struct samples {
 bool samples_enter(struct samples *s);
 void samples_leave(struct samples *s);
 
-/* Counts c among the cached things, as the most recently used, and lets others
- * go until the capacity holds again. */
-void cached_add_locked(struct samples *s, struct cached *c);
-void cached_touch_locked(struct samples *s, struct cached *c);
-void cached_remove_locked(struct samples *s, struct cached *c);
-
-/* Counts on, but can't go; can go again, as the next. In between it isn't removed. */
-void cached_hold_locked(struct samples *s, struct cached *c);
-void cached_let_go_locked(struct samples *s, struct cached *c);
-
 /* The product that has `table`, with one more reason to stay in memory, for the memory is needed
  * anyway; NULL: it has gone. Undone by product_unpin_locked (NULL allowed). */
 struct product *product_pin_table_locked(struct samples *s, const struct object *obj, const struct blob *table);
 void product_unpin_locked(struct product *p);
+
+static inline struct samples *samples_of_values(struct values *vs)
+{
+	return (struct samples *)((char *)vs - offsetof(struct samples, values));
+}
 
 /* Frees one clip / product and what it holds; unlinks it. */
 void clip_free_locked(struct samples *s, struct clip *c);
