@@ -17,10 +17,6 @@
 #define STREAM_ROWS 2
 #define STREAM_MIN ((uint64_t)256 << 10)
 
-struct shape {
-	uint64_t rows, height, width;
-};
-
 struct frames_read {
 	struct view_file *file;       /* open until we have answered */
 	uint64_t off;
@@ -32,35 +28,37 @@ struct frames_read {
 	void *arg;
 };
 
-static uint64_t row_bytes(const struct shape *s) { return s->height * s->width * 3; }
-
-static uint64_t file_size(const struct shape *s)
+static uint64_t file_size(const struct spec_array *a)
 {
-	const uint64_t shape[] = { s->rows, s->height, s->width, 3 };
-
-	return npy_header_size("|u1", shape, 4) + s->rows * row_bytes(s);
+	return npy_header_size(a->descr, a->shape, a->n_dims) + a->bytes;
 }
 
-static bool fixed_shape(const struct frames_spec *f, struct shape *ret)
+static bool fixed_array(const struct frames_spec *f, struct spec_array *ret)
 {
 	if (f->sampling == SAMPLING_ALL || f->height == 0)
 		return false;
-	*ret = (struct shape){ f->num_frames, f->height, f->width };
+	*ret = spec_frames_array(f, f->num_frames, f->height, f->width);
 	return true;
+}
+
+static struct spec_array array_of(const struct view *v, const struct samples_clip *clip)
+{
+	return spec_frames_array(&v->cfg.frames, clip->plan->n_rows, clip->row_height, clip->row_width);
 }
 
 static bool frames_size(const struct view *v, const struct object *obj, uint64_t *ret_size)
 {
-	struct shape s;
+	struct spec_array a;
 
 	(void)obj;
-	if (!fixed_shape(&v->cfg.frames, &s))
+	if (!fixed_array(&v->cfg.frames, &a))
 		return false;
-	*ret_size = file_size(&s);
+	*ret_size = file_size(&a);
 	return true;
 }
 
 struct frames_probe {
+	struct view *view;
 	view_size_fn *done;
 	void *arg;
 };
@@ -71,8 +69,9 @@ static void probe_answer(void *arg, int err, const char *why, const struct sampl
 	uint64_t size = 0;
 
 	if (!err) {
-		struct shape s = { clip->plan->n_rows, clip->row_height, clip->row_width };
-		size = file_size(&s);
+		const struct spec_array a = array_of(p->view, clip);
+
+		size = file_size(&a);
 	}
 	p->done(p->arg, err, why, size);
 	free(p);
@@ -86,19 +85,18 @@ static void frames_probe(struct view *v, struct object *obj, const struct wanted
 		done(arg, -ENOMEM, "not enough memory", 0);
 		return;
 	}
-	*p = (struct frames_probe){ done, arg };
+	*p = (struct frames_probe){ v, done, arg };
 	samples_clip(v->env.samples, obj, &v->cfg.frames, wanted, probe_answer, p);
 }
 
-static int lay_out(struct view_file *f, const struct shape *s)
+static int lay_out(struct view_file *f, const struct spec_array *a)
 {
-	const uint64_t shape[] = { s->rows, s->height, s->width, 3 };
 	struct buf header;
 	int err;
 
 	buf_init(&header, VIEW_HEADER_MAX);
-	npy_header("|u1", shape, 4, &header);
-	err = view_file_lay_out(f, &header, row_bytes(s));
+	npy_header(a->descr, a->shape, a->n_dims, &header);
+	err = view_file_lay_out(f, &header, a->row_bytes);
 	buf_done(&header);
 	return err;
 }
@@ -147,16 +145,16 @@ static void read_rows(struct frames_read *r)
 static void shape_answer(void *arg, int err, const char *why, const struct samples_clip *clip)
 {
 	struct frames_read *r = arg;
-	struct shape s;
+	struct spec_array a;
 
 	if (err) {
 		read_fail(r, err, why);
 		return;
 	}
-	s = (struct shape){ clip->plan->n_rows, clip->row_height, clip->row_width };
-	if (r->off + r->len > file_size(&s))
+	a = array_of(r->file->node->view, clip);
+	if (r->off + r->len > file_size(&a))
 		read_fail(r, -EIO, "the file is shorter than its size says");
-	else if (lay_out(r->file, &s) < 0)
+	else if (lay_out(r->file, &a) < 0)
 		read_fail(r, -ENOMEM, "not enough memory");
 	else
 		read_rows(r);
@@ -164,9 +162,9 @@ static void shape_answer(void *arg, int err, const char *why, const struct sampl
 
 static bool is_laid_out(struct view_file *f)
 {
-	struct shape s;
+	struct spec_array a;
 
-	return view_file_is_laid_out(f) || (fixed_shape(&f->node->view->cfg.frames, &s) && lay_out(f, &s) == 0);
+	return view_file_is_laid_out(f) || (fixed_array(&f->node->view->cfg.frames, &a) && lay_out(f, &a) == 0);
 }
 
 static bool frames_read_now(struct view_file *f, uint64_t off, size_t len, struct view_span *ret)

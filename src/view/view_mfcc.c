@@ -18,28 +18,35 @@ struct mfcc_read {
 	void *arg;
 };
 
-static int mfcc_header(const struct view *v, uint64_t columns, struct buf *out)
+static struct spec_array fixed_array(const struct mfcc_spec *s)
 {
-	const uint64_t shape[] = { v->cfg.mfcc.n_mfcc, columns };
-
-	return npy_header("<f4", shape, 2, out);
+	return spec_mfcc_array(s, mfcc_columns(s, mfcc_fixed_samples(s)));
 }
 
-static uint64_t file_size(const struct view *v, uint64_t columns)
+static struct spec_array array_of(const struct view *v, const struct blob *values)
 {
-	const uint64_t shape[] = { v->cfg.mfcc.n_mfcc, columns };
+	return spec_mfcc_array(&v->cfg.mfcc, spec_mfcc_columns_of(&v->cfg.mfcc, blob_len(values)));
+}
 
-	return npy_header_size("<f4", shape, 2) + shape[0] * shape[1] * sizeof(float);
+static uint64_t file_size(const struct spec_array *a)
+{
+	return npy_header_size(a->descr, a->shape, a->n_dims) + a->bytes;
+}
+
+static int write_header(const struct spec_array *a, struct buf *out)
+{
+	return npy_header(a->descr, a->shape, a->n_dims, out);
 }
 
 static bool mfcc_size(const struct view *v, const struct object *obj, uint64_t *ret_size)
 {
-	const struct mfcc_spec *s = &v->cfg.mfcc;
+	struct spec_array a;
 
 	(void)obj;
-	if (s->duration <= 0)
+	if (v->cfg.mfcc.duration <= 0)
 		return false;
-	*ret_size = file_size(v, mfcc_columns(s, mfcc_fixed_samples(s)));
+	a = fixed_array(&v->cfg.mfcc);
+	*ret_size = file_size(&a);
 	return true;
 }
 
@@ -54,9 +61,11 @@ struct mfcc_probe {
 static void probe_answer(void *arg, int err, const char *why, struct blob *values)
 {
 	struct mfcc_probe *p = arg;
-	uint64_t row = (uint64_t)p->view->cfg.mfcc.n_mfcc * sizeof(float);
+	struct spec_array a = { 0 };
 
-	p->done(p->arg, err, why, err ? 0 : file_size(p->view, blob_len(values) / row));
+	if (!err)
+		a = array_of(p->view, values);
+	p->done(p->arg, err, why, err ? 0 : file_size(&a));
 	free(p);
 }
 
@@ -77,20 +86,23 @@ static void read_answer(void *arg, int err, const char *why, struct blob *values
 	struct mfcc_read *r = arg;
 	const struct mfcc_spec *s = &r->view->cfg.mfcc;
 	struct blob *zeros = NULL;
+	struct spec_array a;
 	struct buf header;
 
 	buf_init(&header, VIEW_HEADER_MAX);
 	if (err == -ENODATA && r->view->cfg.missing == MISSING_ZEROS && s->duration > 0) {
 		/* A silent clip among samples that have sound. */
-		zeros = blob_new((size_t)(mfcc_columns(s, mfcc_fixed_samples(s)) * s->n_mfcc * sizeof(float)));
+		zeros = blob_new((size_t)fixed_array(s).bytes);
 		err = zeros ? 0 : -ENOMEM;
 		why = NULL;
 		values = zeros;
 		if (zeros)
 			memset(blob_writable(zeros), 0, blob_len(zeros));
 	}
-	if (!err)
-		err = mfcc_header(r->view, blob_len(values) / (s->n_mfcc * sizeof(float)), &header);
+	if (!err) {
+		a = array_of(r->view, values);
+		err = write_header(&a, &header);
+	}
 	if (err)
 		r->done(r->arg, err, why ? why : "not enough memory", NULL, 0);
 	else
@@ -117,14 +129,15 @@ static void mfcc_read(struct view_file *f, uint64_t off, size_t len, const struc
 
 static bool is_laid_out(struct view_file *f, const struct blob *values)
 {
-	const size_t row = f->node->view->cfg.mfcc.n_mfcc * sizeof(float);
+	struct spec_array a;
 	struct buf header;
 	int err;
 
 	if (view_file_is_laid_out(f))
 		return f->row_bytes == blob_len(values);
 	buf_init(&header, VIEW_HEADER_MAX);
-	mfcc_header(f->node->view, blob_len(values) / row, &header);
+	a = array_of(f->node->view, values);
+	write_header(&a, &header);
 	err = view_file_lay_out(f, &header, blob_len(values));
 	buf_done(&header);
 	return err == 0;
