@@ -27,6 +27,7 @@ enum stat_unit { STAT_ONE, STAT_BYTES, STAT_US };
 	X(dir_bytes, COUNTER, BYTES, "bytes read from a local source") \
 	X(meta_hits, COUNTER, ONE, "object metadata answered from memory") \
 	X(meta_misses, COUNTER, ONE, "object metadata asked of the store") \
+	X(meta_pages, COUNTER, ONE, "pages of listings that came") \
 	X(meta_bytes, GAUGE, BYTES, "bytes of object metadata now in memory") \
 	X(block_hits, COUNTER, ONE, "blocks of object bytes found in memory") \
 	X(block_misses, COUNTER, ONE, "blocks of object bytes fetched") \

@@ -21,6 +21,7 @@ struct fsys {
 	_Atomic bool stopping;
 	_Atomic uint64_t moved_ms; /* when something last came from the store or a worker, as far as is known */
 	int64_t work_done;         /* the keeper's: as it was at the last tick */
+	uint64_t ticked_ms;        /* the keeper's: when that was */
 
 	pthread_mutex_t lock;
 	struct fs_op *ops;            /* lock; requests that wait for an answer */

@@ -25,6 +25,7 @@
 
 #define ASKED_MS 1000u     /* so long a signal for which there is a handler is left to wait */
 #define SLACK_MS 1000u
+#define STOOD_STILL_MS 10000u  /* between two ticks */
 
 /* One caller, and what is known of it. */
 struct look {
@@ -142,8 +143,8 @@ unsigned ops_drop_callers(struct fsys *fs, bool tick)
 /* Grows whenever something comes from the store or from a worker. */
 static int64_t work_done(const struct stats *s)
 {
-	return stats_get(s, STAT_s3_bytes) + stats_get(s, STAT_dir_bytes) + stats_get(s, STAT_frames_decoded) +
-	       stats_get(s, STAT_probes) + stats_get(s, STAT_mfcc_computed);
+	return stats_get(s, STAT_s3_bytes) + stats_get(s, STAT_dir_bytes) + stats_get(s, STAT_meta_pages) +
+	       stats_get(s, STAT_frames_decoded) + stats_get(s, STAT_probes) + stats_get(s, STAT_mfcc_computed);
 }
 
 static size_t claim_overdue(struct fsys *fs, uint64_t now_ms, struct claimed **ret)
@@ -177,12 +178,15 @@ unsigned ops_drop_overdue(struct fsys *fs)
 {
 	const uint64_t now_ms = clock_ms();
 	const int64_t done = work_done(fs->stats);
+	/* Were we stopped, or the whole machine? Then nothing can have come. */
+	const bool stood_still = now_ms - fs->ticked_ms > STOOD_STILL_MS;
 	struct claimed *claimed;
 	size_t n;
 
-	if (done != fs->work_done)
+	if (done != fs->work_done || stood_still)
 		atomic_store(&fs->moved_ms, now_ms);
 	fs->work_done = done;
+	fs->ticked_ms = now_ms;
 	n = claim_overdue(fs, now_ms, &claimed);
 	for (size_t i = 0; i < n; i++) {
 		failure_note(fs, claimed[i].inode, claimed[i].name, -ETIMEDOUT,

@@ -407,6 +407,7 @@ static void list_done(void *arg, int err, const char *why, const struct store_pa
 	struct object **objects = NULL;
 
 	if (!err) {
+		stats_add(l->m->stats, STAT_meta_pages, 1);
 		objects = calloc(page->n ? page->n : 1, sizeof(*objects));
 		err = objects ? learn_page(l->m, page, l->date, objects) : -ENOMEM;
 		why = err ? "out of memory" : NULL;
