@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lib.run import run
+from lib.s3server import Bucket
 from lib.threads import Reader, errno_of, read_bytes
 from lib.wait import until
 
@@ -206,6 +207,33 @@ def test_no_first_byte_before_the_deadline_is_etimedout(bucket, proxy, mounted):
         reader = Reader(errno_of, read_bytes, mount / "raw/x")
         gate.until_held(1)
         assert reader.finish() == errno.ETIMEDOUT
+
+
+def test_many_readers_of_a_dead_store_wait_one_deadline_and_no_queue(ads, proxy, tmp_path, mounted):
+    """They would be a hundred rounds of four, each as long as the deadline. Whoever comes later is
+    told at once, and the first answer ends it."""
+    names = [f"{i:03}" for i in range(400)]
+    (tmp_path / "many").mkdir()
+    for name in names:
+        (tmp_path / "many" / name).write_text(name)
+    where = Bucket(ads.server, "many").create().put_tree(tmp_path / "many")
+    mount = mounted(where.source, {"timeout": "2s", "max_attempts": 2, "connections": 4}
+                    | proxy.options(), env=proxy.environment())
+    assert len(os.listdir(mount / "raw")) == len(names)
+    with proxy.gate(kind="GET") as gate:
+        before = proxy.status()["arrived"]
+        readers = [Reader(errno_of, read_bytes, mount / "raw" / name) for name in names]
+        gate.until_held(4)
+        assert {reader.finish() for reader in readers} <= {errno.ETIMEDOUT, errno.EIO}
+        late = [Reader(errno_of, read_bytes, mount / "raw" / name) for name in names[:50]]
+        assert {reader.finish() for reader in late} <= {errno.ETIMEDOUT, errno.EIO}
+        assert proxy.status()["arrived"] - before < len(names) // 4
+    assert "no answer" in (mount / ".s3samplefs/errors").read_text()
+    until(lambda: errno_of(read_bytes, mount / "raw/000") is None, "a reader's answer")
+    for name in names:
+        assert read_bytes(mount / "raw" / name) == name.encode()
+    mount.stop()
+    where.drop()
 
 
 def test_a_look_up_past_the_deadline_is_etimedout(bucket, proxy, mounted):
