@@ -10,7 +10,7 @@
 struct provider_context {
 	const struct creds_options *options;
 	const struct shared *shared;
-	struct http *net;          /* to ask a service (net/fetch.h); NULL: there is none */
+	struct http *net;          /* to ask a service (net/document.h); NULL: there is none */
 };
 
 struct provider {

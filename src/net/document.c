@@ -1,4 +1,4 @@
-#include "net/fetch.h"
+#include "net/document.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -7,9 +7,9 @@
 
 #include "base/text.h"
 
-struct call {
+struct asked {
 	struct http_request http;
-	struct fetch *f;
+	struct document *d;
 	char host[HTTP_HOST_SIZE];
 	uint16_t port;
 	pthread_mutex_t lock;
@@ -18,13 +18,13 @@ struct call {
 	bool done;
 };
 
-static struct call *from_http(struct http_request *r)
+static struct asked *from_http(struct http_request *r)
 {
-	return (struct call *)((char *)r - offsetof(struct call, http));
+	return (struct asked *)((char *)r - offsetof(struct asked, http));
 }
 
 /* HOST and PORT of a URL without name and password. */
-static int parse(const char *url, struct call *c)
+static int parse(const char *url, struct asked *c)
 {
 	const bool https = strncmp(url, "https://", 8) == 0;
 	const char *host = url + (https ? 8 : 7);
@@ -71,14 +71,14 @@ static int parse(const char *url, struct call *c)
 
 static int on_prepare(struct http_request *r, struct http_message *m)
 {
-	const struct call *c = from_http(r);
+	const struct asked *c = from_http(r);
 
 	memcpy(m->host, c->host, sizeof(m->host));
 	m->port = c->port;
-	m->url = strdup(c->f->url);
+	m->url = strdup(c->d->url);
 	if (!m->url)
 		return -ENOMEM;
-	for (const char *const *line = c->f->headers; line && *line; line++) {
+	for (const char *const *line = c->d->headers; line && *line; line++) {
 		if (m->n_headers == HTTP_HEADERS_MAX || !(m->headers[m->n_headers] = strdup(*line)))
 			return -ENOMEM;
 		m->n_headers++;
@@ -94,10 +94,10 @@ static enum http_body on_accept(struct http_request *r)
 
 static void on_done(struct http_request *r, enum http_result result)
 {
-	struct call *c = from_http(r);
+	struct asked *c = from_http(r);
 
 	pthread_mutex_lock(&c->lock);
-	c->f->result = result;
+	c->d->result = result;
 	c->done = true;
 	pthread_cond_signal(&c->ended);
 	pthread_mutex_unlock(&c->lock);
@@ -121,30 +121,30 @@ static int to_errno(enum http_result result)
 	}
 }
 
-int fetch_get(struct http *h, struct fetch *f)
+int document_get(struct http *h, struct document *d)
 {
-	struct call *c;
+	struct asked *c;
 	int err;
 
-	f->result = HTTP_OK;
-	memset(&f->reply, 0, sizeof(f->reply));
-	buf_init(&f->body, f->body_max);
+	d->result = HTTP_OK;
+	memset(&d->reply, 0, sizeof(d->reply));
+	buf_init(&d->body, d->body_max);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	err = parse(f->url, c);
+	err = parse(d->url, c);
 	if (err) {
 		free(c);
 		return err;
 	}
-	c->f = f;
+	c->d = d;
 	c->http.hooks = &hooks;
 	c->http.method = HTTP_GET;
 	c->http.prio = HTTP_DEMAND;
-	c->http.counter = f->counter;
-	c->http.text_cap = f->body_max;
+	c->http.counter = d->counter;
+	c->http.text_cap = d->body_max;
 	c->http.is_aside = true;
-	c->http.deadline_ms = clock_ms() + f->timeout_ms;
+	c->http.deadline_ms = clock_ms() + d->timeout_ms;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->ended, NULL);
 	http_submit(h, &c->http);
@@ -152,10 +152,10 @@ int fetch_get(struct http *h, struct fetch *f)
 	while (!c->done)
 		pthread_cond_wait(&c->ended, &c->lock);
 	pthread_mutex_unlock(&c->lock);
-	f->reply = c->http.reply;
-	buf_done(&f->body);
-	f->body = c->http.text;
-	err = to_errno(f->result);
+	d->reply = c->http.reply;
+	buf_done(&d->body);
+	d->body = c->http.text;
+	err = to_errno(d->result);
 	pthread_cond_destroy(&c->ended);
 	pthread_mutex_destroy(&c->lock);
 	free(c);

@@ -1,10 +1,10 @@
-/* fetch.h - one small document over HTTP, waited for. For threads that may wait, such as
+/* document.h - one small document over HTTP, waited for. For threads that may wait, such as
  * that of credentials; never on http's own.
  *
  * Goes through http as every request does (deadline, proxies, certificates), but is of
  * another server than most: its failures say nothing of theirs. */
-#ifndef S3SAMPLEFS_NET_FETCH_H
-#define S3SAMPLEFS_NET_FETCH_H
+#ifndef S3SAMPLEFS_NET_DOCUMENT_H
+#define S3SAMPLEFS_NET_DOCUMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "net/http.h"
 
-struct fetch {
+struct document {
 	/* To be set by the caller. */
 	const char *url;             /* http[s]://HOST[:PORT][/...], encoded */
 	const char *const *headers;  /* "Name: value", NULL-terminated; NULL: none */
@@ -29,6 +29,6 @@ struct fetch {
 /* Asks once, and waits for the end. Returns 0 where a whole reply came, whatever its
  * status; -EINVAL: not such a URL; -ETIMEDOUT; -ECANCELED: http was stopped; -ENOMEM; else
  * -EIO, with result telling what it was. */
-int fetch_get(struct http *h, struct fetch *f);
+int document_get(struct http *h, struct document *d);
 
 #endif

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "fake_http.h"
-#include "net/fetch.h"
+#include "net/document.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -43,20 +43,20 @@ static bool answer(struct fake_request *q, void *arg)
 	                 q->target, token);
 }
 
-static int fetch(struct http *net, const char *url, struct fetch *f)
+static int fetch(struct http *net, const char *url, struct document *d)
 {
 	static const char *const headers[] = { "Authorization: secret", NULL };
 
-	*f = (struct fetch){ .url = url, .headers = headers, .timeout_ms = 5000, .body_max = 64,
+	*d = (struct document){ .url = url, .headers = headers, .timeout_ms = 5000, .body_max = 64,
 	                     .counter = STAT_s3_get };
-	return fetch_get(net, f);
+	return document_get(net, d);
 }
 
 static void a_document_comes_whole(void **state)
 {
 	struct fake_http *server = fake_http_start(answer, NULL);
 	struct http *net = open_net(1);
-	struct fetch f;
+	struct document f;
 	char url[64];
 
 	(void)state;
@@ -70,8 +70,8 @@ static void a_document_comes_whole(void **state)
 	assert_int_equal(fetch(net, url, &f), 0);
 	assert_int_equal(f.reply.status, 404);
 	buf_done(&f.body);
-	f = (struct fetch){ .url = url, .timeout_ms = 5000, .body_max = 1 };
-	assert_int_equal(fetch_get(net, &f), -EIO);
+	f = (struct document){ .url = url, .timeout_ms = 5000, .body_max = 1 };
+	assert_int_equal(document_get(net, &f), -EIO);
 	assert_int_equal(f.result, HTTP_TOO_LONG);
 	buf_done(&f.body);
 	http_free(net);
@@ -82,16 +82,16 @@ static void it_has_a_deadline_of_its_own_and_ends_with_net(void **state)
 {
 	struct fake_http *server = fake_http_start(answer, NULL);
 	struct http *net = open_net(2);
-	struct fetch f = { .timeout_ms = 100, .body_max = 64 };
+	struct document f = { .timeout_ms = 100, .body_max = 64 };
 	char url[64];
 
 	(void)state;
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/slow", fake_http_port(server));
 	f.url = url;
-	assert_int_equal(fetch_get(net, &f), -ETIMEDOUT);
+	assert_int_equal(document_get(net, &f), -ETIMEDOUT);
 	buf_done(&f.body);
 	http_stop(net);
-	assert_int_equal(fetch_get(net, &f), -ECANCELED);
+	assert_int_equal(document_get(net, &f), -ECANCELED);
 	buf_done(&f.body);
 	http_free(net);
 	fake_http_stop(server);
@@ -103,7 +103,7 @@ static void what_is_no_url_isnt_asked(void **state)
 		                           "http://x:99999", "http://[::1", "http://[::1]x", "http://a:b@x",
 		                           "http://x:8x/" };
 	struct http *net = open_net(1);
-	struct fetch f;
+	struct document f;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
