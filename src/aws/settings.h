@@ -29,7 +29,8 @@ struct settings {
 
 /* region, endpoint_url: options, NULL or "" for none; max_attempts 0 for none.
  * Returns 0; -EINVAL: AWS_MAX_ATTEMPTS or max_attempts isn't a number from 1 to
- * SETTINGS_ATTEMPTS_MAX, an addressing_style is unknown, a services section isn't there; -errno of a CA bundle that can't be read; -ENOMEM. */
+ * SETTINGS_ATTEMPTS_MAX, an addressing_style is unknown, a services section isn't
+ * there; -errno of a CA bundle that can't be read; -ENOMEM. */
 int settings_load(const char *region, const char *endpoint_url, unsigned max_attempts,
                   const struct shared *shared, char why[AWS_WHY_MAX], struct settings *ret_settings);
 

@@ -39,7 +39,8 @@ static void give_up(struct op *op)
 	const struct explain about = { .op = op->kind->op, .endpoint = &op->client->endpoint,
 	                               .region = op->region, .key = op->key,
 	                               .creds_source = op->creds ? op->creds->source : NULL,
-	                               .proxy = op->http.proxy, .attempts = op->attempts, .timeout_ms = op->client->timeout_ms };
+	                               .proxy = op->http.proxy, .attempts = op->attempts,
+	                               .timeout_ms = op->client->timeout_ms };
 	char why[AWS_WHY_MAX];
 
 	explain(why, &op->verdict, &about);

@@ -48,7 +48,8 @@ struct store_page {
 	const struct store_entry *entries;  /* bytewise order by name */
 	size_t n;
 	const char *next;                   /* token for the next page; NULL: this was the last */
-	bool partial;                       /* what isn't here may be there: it couldn't be read, or the store doesn't sort */
+	bool partial;                       /* what isn't here may be there: it couldn't be
+	                                     * read, or the store doesn't sort */
 };
 
 /* The page and all it points to are valid during the call only. */

@@ -591,8 +591,8 @@ static void assert_open(const struct s3_options *o, int err, const char *part)
 static void bad_options_are_told_before_anything_starts(void **state)
 {
 	struct stats stats = { 0 };
-	struct s3_options o = { .bucket = "b--use1-az4--x-s3", .prefix = "", .creds = { .access_key_id = "a", .secret_access_key = "s" },
-	                        .connections = 1, .timeout_ms = 1000,
+	struct s3_options o = { .bucket = "b--use1-az4--x-s3", .prefix = "",
+	                        .creds = { .access_key_id = "a", .secret_access_key = "s" }, .connections = 1, .timeout_ms = 1000,
 	                        .stats = &stats };
 
 	(void)state;
