@@ -16,7 +16,7 @@ from lib import media
 from lib.mount import Mount, program, sanitized, worker_program
 from lib.process import children
 from lib.threads import errno_of, read_bytes
-from lib.wait import until
+from lib.wait import until, until_gone
 
 CLIP = "train/video/moov-first.mp4"
 SANITIZED = sanitized()
@@ -162,6 +162,27 @@ def test_a_worker_goes_before_the_daemon_when_memory_runs_out(tree, mounted):
     own = Path("/proc/self/oom_score_adj").read_text()
     assert Path(f"/proc/{_one_worker(mount)}/oom_score_adj").read_text() == "1000\n"
     assert Path(f"/proc/{mount.pid}/oom_score_adj").read_text() == own
+
+
+def test_nothing_is_left_of_a_daemon_that_was_killed(tree, unmounted):
+    mount = unmounted(f"dir:{tree}", {"workers": 2}).start()
+    until(lambda: len(mount.workers()) == 2, "two workers", check=mount.must_run)
+    born = until(lambda: [p for p in children(mount.pid) if p in mount.workers() or not SANITIZED], "children")
+    os.kill(mount.pid, signal.SIGKILL)
+    for pid in born:
+        until_gone(pid, "a worker or its init")
+
+
+def test_a_worker_ends_with_the_init_of_its_namespace(tree, mounted):
+    mount = mounted(f"dir:{tree}", {"workers": 1})
+    worker = _one_worker(mount)
+    for pid in children(mount.pid):
+        if pid != worker:
+            os.kill(pid, signal.SIGKILL)
+    if SANITIZED:               # there is none
+        os.kill(worker, signal.SIGKILL)
+    mount.until_stat("worker_deaths", 1)
+    assert np.load(mount / f"frames/{CLIP}.npy").shape == (16, 224, 224, 3)
 
 
 def _cgroup(name):

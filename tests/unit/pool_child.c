@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -498,17 +500,31 @@ static void unmap_memfds(struct child *c)
 	}
 }
 
-int main(void)
+/* As the real one does for its PID namespace: another child of the daemon's serves, and this
+ * process waits to be ended. Returns the other's pid. */
+static pid_t go_on_as_another(void)
+{
+	if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL) > 0) {
+		close(PROTO_FD_SOCKET);
+		hang();
+	}
+	return getpid();
+}
+
+int main(int argc, char **argv)
 {
 	static struct child c;
+	struct proto_started started = { .type = PROTO_STARTED };
 	int n;
 
+	if (argc > 0 && strcmp(basename(argv[0]), CHILD_FORKS) == 0)
+		started.pid = go_on_as_another();
 	child_make_report(c.report, sizeof(c.report));
 	c.window = mmap(NULL, (size_t)PROTO_SLOTS * PROTO_SLOT_SIZE, PROT_READ, MAP_SHARED,
 	                PROTO_FD_WINDOW, 0);
 	if (c.window == MAP_FAILED)
 		die("pool_child: window");
-	say(&(struct proto_started){ .type = PROTO_STARTED }, sizeof(struct proto_started));
+	say(&started, sizeof(started));
 	while ((n = hear_job(&c)) >= 0) {
 		if (n == 0)
 			continue;

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Under this name it goes on as another process, which says STARTED. */
+#define CHILD_FORKS "pool_child_forks"
+
 enum child_act {
 	/* PROTO_MFCC */
 	ACT_SUM = 1,             /* reads all, in wants of spec.mfcc.n_fft bytes -> child_sum */

@@ -393,6 +393,39 @@ static void one_process_at_a_time_shows_whether_a_program_works_again(void **sta
 	unlink(started);
 }
 
+/* -- a worker that goes on as another process -- */
+
+static void the_process_that_serves_is_the_one_that_counts(void **state)
+{
+	struct world *w = *state;
+	struct request *r;
+	char program[128], why[256];
+	long long limit, used;
+	pid_t pid;
+
+	snprintf(program, sizeof(program), "%s/%s", w->folder, CHILD_FORKS);
+	copy_program(w->child, program);
+	assert_int_equal(world_try_pool(w, program, 1, 7000, 0, why), 0);
+	pid = expect_service(w);
+	r = request_mfcc(w, ACT_REPORT, WORLD_SMALL);
+	assert_int_equal(request_run(w, r), 0);
+	r->out[r->out_len] = '\0';
+	assert_int_equal(sscanf((char *)r->out, "cpu limit=%lld\ncpu used=%lld\n", &limit, &used), 2);
+	assert_in_range(limit, used + 7, used + 10);
+	free(r);
+	expect_failure(w, request_mfcc(w, ACT_CRASH, WORLD_SMALL), -EBADMSG,
+	               "the decoder process crashed (SIGSEGV)");
+	assert_int_not_equal(expect_service(w), pid);
+	expect_failure(w, request_mfcc(w, ACT_EXIT, WORLD_SMALL), -EBADMSG, "ended with status 1");
+	pid = expect_service(w);
+	kill_and_wait(pid, SIGKILL);
+	assert_int_not_equal(expect_service(w), pid);
+	assert_int_equal(world_stat(w, STAT_worker_deaths), 3);
+	assert_int_equal(world_stat(w, STAT_worker_starts), 4);
+	world_stop_pool(w); /* holds that there are no children left */
+	unlink(program);
+}
+
 /* -- the daemon's own death -- */
 
 /* Started as a program of its own: tells the pid of a worker that is stuck in
@@ -476,6 +509,7 @@ int main(int argc, char **argv)
 		TEST(a_program_that_ends_at_once_is_told_at_once),
 		TEST(a_broken_program_fails_jobs_and_may_be_repaired),
 		TEST(one_process_at_a_time_shows_whether_a_program_works_again),
+		TEST(the_process_that_serves_is_the_one_that_counts),
 		cmocka_unit_test(workers_die_with_the_daemon),
 	};
 
