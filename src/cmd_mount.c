@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cmd.h"
 #include "config/config.h"
 #include "fs/fsys.h"
@@ -88,7 +89,7 @@ static void watch_start(struct watch *w, int signals)
 {
 	w->signals = signals;
 	w->stop = eventfd(0, EFD_CLOEXEC);
-	w->started = w->stop >= 0 && pthread_create(&w->thread, NULL, watch_main, w) == 0;
+	w->started = w->stop >= 0 && thread_start(&w->thread, "watch", 0, watch_main, w) == 0;
 }
 
 static void watch_stop(struct watch *w)

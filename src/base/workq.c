@@ -1,8 +1,8 @@
 #include "base/workq.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -53,17 +53,11 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the main thread. */
 static void start_threads(struct workq *q, const char *name, unsigned threads)
 {
-	sigset_t all, old;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (q->n_threads < threads &&
-	       pthread_create(&q->threads[q->n_threads], NULL, thread_main, q) == 0)
-		pthread_setname_np(q->threads[q->n_threads++], name);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	       thread_start(&q->threads[q->n_threads], name, 0, thread_main, q) == 0)
+		q->n_threads++;
 }
 
 struct workq *workq_new(const char *name, unsigned threads)

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "fs/fs_priv.h"
 #include "fs/prune.h"
 
@@ -146,10 +147,9 @@ int keeper_start(struct keeper *k, int fuse)
 	int err;
 
 	k->fuse = fuse;
-	err = pthread_create(&k->thread, NULL, keep, k);
+	err = thread_start(&k->thread, "keeper", 0, keep, k);
 	if (err)
-		return -err;
-	pthread_setname_np(k->thread, "keeper");
+		return err;
 	k->running = true;
 	return 0;
 }

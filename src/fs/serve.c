@@ -8,6 +8,7 @@
  * A read() that waits ends with a signal. One that is sent before the thread has reached its
  * read() is lost, so it is sent until the thread has ended. */
 #include "fs/serve.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -71,19 +72,13 @@ static void *serve_main(void *arg)
 static int start_threads(struct serve *s)
 {
 	const unsigned wanted = threads_wanted();
-	sigset_t all_but_wake, old;
 	int err = 0;
 
-	sigfillset(&all_but_wake);
-	sigdelset(&all_but_wake, WAKE);
-	pthread_sigmask(SIG_SETMASK, &all_but_wake, &old);
 	while (s->n_threads < wanted && !err) {
-		err = pthread_create(&s->threads[s->n_threads], NULL, serve_main, s);
-		if (!err)
-			pthread_setname_np(s->threads[s->n_threads++], "fuse");
+		err = thread_start(&s->threads[s->n_threads], "fuse", WAKE, serve_main, s);
+		s->n_threads += !err;
 	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return s->n_threads > 0 ? 0 : -err;
+	return s->n_threads > 0 ? 0 : err;
 }
 
 int serve_start(struct fuse_session *se, int ended, struct serve **ret_serve)

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "media/fetch.h"
 #include "media/pool_queue.h"
 #include "media/pool_worker.h"
@@ -451,25 +451,10 @@ static void *thread_main(void *arg)
 
 /* -- for everybody -- */
 
-/* Signals belong to the main thread. */
-static int start_thread(struct pool *p)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&p->thread, NULL, thread_main, p);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!err)
-		pthread_setname_np(p->thread, "pool");
-	return -err;
-}
-
 /* Starts the thread and hears from it how the workers' start went. */
 static int start(struct pool *p, char *why)
 {
-	int err = start_thread(p);
+	int err = thread_start(&p->thread, "pool", 0, thread_main, p);
 
 	if (err) {
 		snprintf(why, WHY_MAX, "can't start the decoders' thread: %s", strerror(-err));

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "net/breaker.h"
 #include "net/resolve.h"
 #include "net/transfer.h"
@@ -436,22 +436,6 @@ static void on_resolved(void *arg)
 
 /* ---- outside ---- */
 
-/* Signals are main's; a broken pipe under OpenSSL would be this thread's. */
-static int start_thread(struct http *h)
-{
-	sigset_t all;
-	sigset_t old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&h->thread, NULL, http_main, h);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!err)
-		pthread_setname_np(h->thread, "http");
-	return -err;
-}
-
 int http_new(const struct http_options *o, struct http **ret_http)
 {
 	struct http_options options = *o;
@@ -479,7 +463,7 @@ int http_new(const struct http_options *o, struct http **ret_http)
 	err = transfers_new(&options, &h->transfers);
 	if (!err) {
 		h->resolve = resolve_new(on_resolved, h);
-		err = h->resolve ? start_thread(h) : -ENOMEM;
+		err = h->resolve ? thread_start(&h->thread, "http", 0, http_main, h) : -ENOMEM;
 	}
 	if (err) {
 		resolve_free(h->resolve);

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "data/loader_batch.h"
 #include "data/order.h"
 #include "data/samples.h"
@@ -245,20 +245,15 @@ size_t loader_memory(const struct loader_config *config)
 	return config->queue * (config->plan.batch / config->ranks) * sample;
 }
 
-/* Readers hear no signals: those are the main thread's business. */
 static int start_threads(struct loader *l)
 {
-	sigset_t all, before;
 	int err = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (l->n_threads < l->config.readers && !err) {
-		err = pthread_create(&l->thread[l->n_threads], NULL, reader_main, l);
+		err = thread_start(&l->thread[l->n_threads], "reader", 0, reader_main, l);
 		l->n_threads += !err;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -err;
+	return err;
 }
 
 void loader_free(struct loader *l)

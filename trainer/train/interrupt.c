@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "data/loader.h"
 
 struct interrupt {
@@ -67,10 +68,10 @@ int interrupt_new(struct interrupt **ret)
 	i->signals = heard();
 	interrupt_block();
 	pthread_mutex_init(&i->lock, NULL);
-	err = pthread_create(&i->thread, NULL, interrupt_main, i);
+	err = thread_start(&i->thread, "interrupt", 0, interrupt_main, i);
 	if (err) {
 		free(i);
-		return -err;
+		return err;
 	}
 	*ret = i;
 	return 0;
