@@ -7,6 +7,7 @@
 
 #include "base/blob.h"
 #include "base/buf.h"
+#include "format/csv.h"
 #include "store/object.h"
 #include "view/name.h"
 #include "view/view_priv.h"
@@ -221,24 +222,6 @@ static const char *find_audio(const struct view *v, const struct catalog_list *l
 	return found;
 }
 
-/* RFC 4180: quoted where it must be. */
-static void add_field(struct buf *b, const char *text, size_t len, char after)
-{
-	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len) ||
-	             memchr(text, '\n', len);
-
-	if (quote)
-		buf_putc(b, '"');
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '"')
-			buf_putc(b, '"');
-		buf_putc(b, text[i]);
-	}
-	if (quote)
-		buf_putc(b, '"');
-	buf_putc(b, after);
-}
-
 /* The row of an item, in place of what was in b; nothing if it is no sample. */
 static void write_row(const struct catalog_list *l, const struct view *v, const struct catalog_data *d,
                       size_t i, struct buf *b)
@@ -251,13 +234,13 @@ static void write_row(const struct catalog_list *l, const struct view *v, const 
 	if (!is_sample(l, v, i, &class, NULL))
 		return;
 	audio = find_audio(v, l, it->key);
-	add_field(b, it->key, strlen(it->key), ',');
-	add_field(b, class.split, class.split_len, ',');
-	add_field(b, class.label, class.label_len, ',');
+	csv_add_field(b, it->key, strlen(it->key), ',');
+	csv_add_field(b, class.split, class.split_len, ',');
+	csv_add_field(b, class.label, class.label_len, ',');
 	buf_printf(b, "%" PRId64 ",", catalog_class(d, class.label, class.label_len));
-	add_field(b, it->key, strlen(it->key), ',');
-	add_field(b, audio, strlen(audio), ',');
-	add_field(b, it->etag, strlen(it->etag), ',');
+	csv_add_field(b, it->key, strlen(it->key), ',');
+	csv_add_field(b, audio, strlen(audio), ',');
+	csv_add_field(b, it->etag, strlen(it->etag), ',');
 	buf_printf(b, "%" PRIu64 "\n", it->size);
 }
 

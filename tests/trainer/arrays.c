@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "util/philox.h"
+#include "base/philox.h"
 
 float *zero_array(size_t n)
 {

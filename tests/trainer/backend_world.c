@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "backend/narrow.h"
-#include "util/philox.h"
+#include "base/philox.h"
 
 struct world world;
 

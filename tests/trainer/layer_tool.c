@@ -19,7 +19,7 @@
 #include "backend/narrow.h"
 #include "backend/reference.h"
 #include "base/buf.h"
-#include "data/npy_read.h"
+#include "format/npy_read.h"
 #include "format/npy.h"
 #include "util/file.h"
 #include "util/why.h"

@@ -16,9 +16,9 @@
 
 #include "base/buf.h"
 #include "data/loader.h"
-#include "data/npy_read.h"
 #include "data/samples.h"
 #include "format/npy.h"
+#include "format/npy_read.h"
 #include "sample_tree.h"
 #include "util/why.h"
 

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include "base/philox.h"
 #include "data/clip.h"
 #include "data/order.h"
-#include "util/philox.h"
 
 /* "philox4x32 10" in Random123's kat_vectors: counter, key, result. */
 static const uint32_t vectors[][10] = {

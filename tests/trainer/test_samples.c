@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "data/csv.h"
-#include "data/hint.h"
 #include "data/clip.h"
+#include "data/hint.h"
 #include "data/plan.h"
 #include "data/samples.h"
 #include "data/template.h"
+#include "format/csv.h"
 #include "sample_tree.h"
 #include "util/why.h"
 

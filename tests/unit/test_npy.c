@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "format/npy.h"
+#include "format/npy_read.h"
 #include "npy_vectors.h"
 
 static void headers_are_those_of_numpy_save(void **state)
@@ -69,11 +70,34 @@ static void what_numpy_would_write_otherwise_is_refused(void **state)
 	buf_done(&b);
 }
 
+static void what_is_written_is_read(void **state)
+{
+	static const uint64_t shape[] = {16, 224, 0, 3};
+	struct npy_info info;
+	struct buf b;
+	size_t need;
+
+	(void)state;
+	for (unsigned ndim = 0; ndim <= 4; ndim++) {
+		buf_init(&b, 4096);
+		assert_int_equal(npy_header("<f4", shape, ndim, &b), 0);
+		assert_int_equal(npy_parse(b.data, b.len - 1, &info, &need), -EAGAIN);
+		assert_int_equal(need, b.len);
+		assert_int_equal(npy_parse(b.data, b.len, &info, &need), 0);
+		assert_string_equal(info.descr, "<f4");
+		assert_int_equal(info.ndim, ndim);
+		assert_memory_equal(info.shape, shape, ndim * sizeof(shape[0]));
+		assert_int_equal(info.offset, b.len);
+		buf_done(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_are_those_of_numpy_save),
 		cmocka_unit_test(any_dimension_fits),
+		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(what_numpy_would_write_otherwise_is_refused),
 	};
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/npy_read.h"
+#include "format/npy_read.h"
 #include "util/file.h"
 #include "util/why.h"
 

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/philox.h"
 #include "util/crop.h"
-#include "util/philox.h"
 
 struct clip_spec;
 

@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "data/csv.h"
 #include "data/samples_priv.h"
+#include "format/csv.h"
 #include "util/file.h"
 #include "util/why.h"
 

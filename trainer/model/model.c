@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "base/philox.h"
 #include "model/branch.h"
-#include "util/philox.h"
 #include "util/why.h"
 
 #define PARAMS_MAX (2 * 3 * BRANCH_DEPTH_MAX + 2)

@@ -2,9 +2,9 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  *
  * Pure and strict: what numpy wouldn't have written is refused. Writing headers is
- * src/format/npy.h. */
-#ifndef S3SAMPLE_DATA_NPY_READ_H
-#define S3SAMPLE_DATA_NPY_READ_H
+ * npy.h's. */
+#ifndef S3SAMPLEFS_FORMAT_NPY_READ_H
+#define S3SAMPLEFS_FORMAT_NPY_READ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  *
  * J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1,
  * 2, 3", SC 2011; test vectors: kat_vectors of Random123. */
-#ifndef S3SAMPLE_UTIL_PHILOX_H
-#define S3SAMPLE_UTIL_PHILOX_H
+#ifndef S3SAMPLEFS_BASE_PHILOX_H
+#define S3SAMPLEFS_BASE_PHILOX_H
 
 #include <stdint.h>
 

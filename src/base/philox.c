@@ -1,4 +1,4 @@
-#include "util/philox.h"
+#include "base/philox.h"
 
 #define ROUNDS 10
 

@@ -1,4 +1,4 @@
-#include "data/npy_read.h"
+#include "format/npy_read.h"
 
 #include <errno.h>
 #include <stdbool.h>

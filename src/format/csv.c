@@ -1,9 +1,11 @@
-#include "data/csv.h"
+#include "format/csv.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 struct reader {
 	const char *at, *end;
@@ -100,4 +102,21 @@ int csv_read(const char *text, size_t len, csv_fn *fn, void *arg, size_t *ret_li
 	}
 	free(fields);
 	return err;
+}
+
+void csv_add_field(struct buf *out, const char *text, size_t len, char after)
+{
+	bool quote = memchr(text, ',', len) || memchr(text, '"', len) || memchr(text, '\r', len) ||
+	             memchr(text, '\n', len);
+
+	if (quote)
+		buf_putc(out, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"')
+			buf_putc(out, '"');
+		buf_putc(out, text[i]);
+	}
+	if (quote)
+		buf_putc(out, '"');
+	buf_putc(out, after);
 }
