@@ -1,12 +1,13 @@
 #include "base/blob.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ref.h"
+
 struct blob {
-	_Atomic unsigned refs;
+	struct ref refs;
 	size_t len;
 	_Alignas(64) uint8_t data[]; /* rows of floats are read from here by vector code */
 };
@@ -21,7 +22,7 @@ struct blob *blob_new(size_t len)
 	b = aligned_alloc(_Alignof(struct blob), (sizeof(*b) + len + 63) & ~(size_t)63);
 	if (!b)
 		return NULL;
-	atomic_init(&b->refs, 1);
+	ref_init(&b->refs);
 	b->len = len;
 	return b;
 }
@@ -37,14 +38,14 @@ struct blob *blob_copy(const void *data, size_t len)
 
 struct blob *blob_ref(struct blob *b)
 {
-	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+	ref_take(&b->refs);
 	return b;
 }
 
 void blob_unref(struct blob *b)
 {
 	/* Release: our reads are done; acquire: the last owner sees all others'. */
-	if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+	if (b && ref_drop(&b->refs))
 		free(b);
 }
 
@@ -60,7 +61,7 @@ const uint8_t *blob_data(const struct blob *b)
 
 uint8_t *blob_writable(struct blob *b)
 {
-	assert(atomic_load_explicit(&b->refs, memory_order_relaxed) == 1);
+	assert(!ref_is_shared(&b->refs));
 	return b->data;
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/ref.h"
 #include "base/stats.h"
 #include "base/wanted.h"
 #include "fs/fsys.h"
@@ -137,7 +138,7 @@ mode_t control_mode(int number);     /* permission bits */
 /* ---- ops_*.c: the operations. */
 struct handle {
 	struct opened opened;      /* first: it is cast back */
-	_Atomic unsigned refs;     /* the kernel's, and one a read under way */
+	struct ref refs;           /* the kernel's, and one a read under way */
 	struct view_file *file;    /* a view's file */
 	struct blob *text;         /* a control file, as it was when opened */
 	struct inode *inode;

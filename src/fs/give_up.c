@@ -167,7 +167,7 @@ static size_t claim_overdue(struct fsys *fs, uint64_t now_ms, struct claimed **r
 			wanted_drop(&op->wanted);
 			if (!op_claim_early_locked(op))
 				continue;
-			atomic_fetch_add(&op->inode->refs, 1);
+			ref_take(&op->inode->refs);
 			(*ret)[n++] = (struct claimed){ op->req, op->inode, op->name ? strdup(op->name) : NULL };
 		}
 	pthread_mutex_unlock(&fs->lock);

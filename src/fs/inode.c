@@ -1,6 +1,5 @@
 #include "fs/inode_priv.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@ static struct record *record_new(char *path)
 		free(path);
 		return NULL;
 	}
-	r->inode.refs = 1;
+	ref_init(&r->inode.refs);
 	r->queue = QUEUE_NONE;
 	r->inode.path = path;
 	return r;
@@ -85,7 +84,7 @@ static void remove_locked(struct inodes *t, struct record *r)
 
 void inode_unref(struct inode *i)
 {
-	if (!i || atomic_fetch_sub(&i->refs, 1) > 1)
+	if (!i || !ref_drop(&i->refs))
 		return;
 	free(record_of(i)->why);
 	node_unref(i->node);
@@ -143,7 +142,7 @@ struct inode *inodes_by_id(struct inodes *t, uint64_t id)
 	pthread_mutex_lock(&t->lock);
 	HASH_FIND(by_id, t->ids, &id, sizeof(id), r);
 	if (r)
-		atomic_fetch_add(&r->inode.refs, 1);
+		ref_take(&r->inode.refs);
 	pthread_mutex_unlock(&t->lock);
 	return r ? &r->inode : NULL;
 }
@@ -191,7 +190,7 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 	HASH_FIND(by_path, t->paths, path, strlen(path), old);
 	if (old && same(&old->inode, kind, n)) {
 		old->lookups++;
-		atomic_fetch_add(&old->inode.refs, 1);
+		ref_take(&old->inode.refs);
 		pthread_mutex_unlock(&t->lock);
 		free(path);
 		return &old->inode;
@@ -206,7 +205,7 @@ static struct inode *get(struct inodes *t, enum inode_kind kind, int control, co
 			supersede_locked(t, old);
 		added = add_locked(t, r);
 		if (added)
-			atomic_fetch_add(&r->inode.refs, 1);
+			ref_take(&r->inode.refs);
 	}
 	pthread_mutex_unlock(&t->lock);
 	if (r && !added)

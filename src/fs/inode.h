@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/ref.h"
 #include "view/view.h"
 
 struct inodes;
@@ -20,7 +21,7 @@ struct stats;
 enum inode_kind { INODE_ROOT, INODE_CONTROL_DIR, INODE_CONTROL, INODE_NODE };
 
 struct inode {
-	_Atomic unsigned refs;
+	struct ref refs;
 	uint64_t id;              /* nodeid; the root's is 1 */
 	enum inode_kind kind;
 	int control;              /* INODE_CONTROL: which file */

@@ -1,5 +1,4 @@
 /* inode_recall.c - which inodes the kernel is asked to forget. */
-#include <stdatomic.h>
 
 #include "fs/inode_priv.h"
 
@@ -64,7 +63,7 @@ static void choose_from_locked(struct inodes *t, enum record_queue queue, struct
 			return;
 		record_queue_locked(t, r, queue);
 		/* Open, or in the hands of a request: of use to somebody. */
-		if (atomic_load(&r->inode.refs) > 1 || (r->asked_ms && c->now_ms - r->asked_ms < ASK_AGAIN_MS))
+		if (ref_is_shared(&r->inode.refs) || (r->asked_ms && c->now_ms - r->asked_ms < ASK_AGAIN_MS))
 			continue;
 		if (queue == QUEUE_USED && t->passed++ % USED_STRIDE != 0)
 			continue;

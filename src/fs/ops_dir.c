@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ref.h"
 #include "fs/fs_priv.h"
 
 #define FIRST 2u   /* place of the first entry after "." and ".." */
 
 struct dir {
 	struct opened opened;      /* first: it is cast back */
-	_Atomic unsigned refs;
+	struct ref refs;
 	struct inode *inode;
 
 	pthread_mutex_t lock;
@@ -32,7 +33,7 @@ struct dir {
 
 static void dir_unref(struct dir *d)
 {
-	if (!d || atomic_fetch_sub(&d->refs, 1) > 1)
+	if (!d || !ref_drop(&d->refs))
 		return;
 	view_dir_close(d->view_dir);
 	node_unref(d->node);
@@ -59,7 +60,7 @@ void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		inode_unref(i);
 		return;
 	}
-	d->refs = 1;
+	ref_init(&d->refs);
 	pthread_mutex_init(&d->lock, NULL);
 	d->inode = i;
 	fi->fh = (uintptr_t)d;
@@ -404,7 +405,7 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, str
 	op->off = (uint64_t)off;
 	op->size = size;
 	op->state = plus ? d : NULL;
-	atomic_fetch_add(&d->refs, 1);
+	ref_take(&d->refs);
 	pthread_mutex_lock(&d->lock);
 	mine = d->active == NULL;
 	if (mine) {

@@ -151,7 +151,7 @@ void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void handle_unref(struct handle *h)
 {
-	if (!h || atomic_fetch_sub(&h->refs, 1) > 1)
+	if (!h || !ref_drop(&h->refs))
 		return;
 	view_close(h->file);
 	blob_unref(h->text);
@@ -215,7 +215,7 @@ static int handle_new(struct fsys *fs, struct inode *i, struct handle **ret_hand
 		inode_unref(i);
 		return -ENOMEM;
 	}
-	h->refs = 1;
+	ref_init(&h->refs);
 	h->opened.close = handle_close;
 	h->inode = i;
 	err = open_content(fs, h, ret_why);
@@ -251,7 +251,7 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		inode_unref(i);
 		return;
 	}
-	atomic_fetch_add(&i->refs, 1);
+	ref_take(&i->refs);
 	err = handle_new(fs, i, &h, &why);
 	/* Upon ESTALE the kernel looks the path up again and opens what is there now: no failure yet. */
 	if (err && err != -ESTALE)
@@ -379,7 +379,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	struct fs_op *op;
 
 	/* For this call: the release may come as soon as there is an answer. */
-	atomic_fetch_add(&h->refs, 1);
+	ref_take(&h->refs);
 	if (h->text) {
 		size_t len = blob_len(h->text), at = off < (off_t)len ? (size_t)off : len;
 
@@ -394,7 +394,7 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		goto out;
 	stats_add(op->fs->stats, STAT_fuse_reads, 1);
 	op->state = h;
-	atomic_fetch_add(&h->refs, 1);  /* for the answer */
+	ref_take(&h->refs);  /* for the answer */
 	view_read(h->file, (uint64_t)off, size, &op->wanted, read_answer, op);
 out:
 	handle_unref(h);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +11,11 @@
 #include <utlist.h>
 
 #include "base/blob.h"
+#include "base/ref.h"
 #include "store/blocks.h"
 
 struct fetch_box {
-	_Atomic unsigned refs;    /* the owner's, and one for each fetch under way */
+	struct ref refs;          /* the owner's, and one for each fetch under way */
 	pthread_mutex_t lock;
 
 	/* under lock */
@@ -37,14 +37,14 @@ int fetch_box_new(struct fetch_box **ret_box)
 		return err;
 	}
 	pthread_mutex_init(&box->lock, NULL);
-	atomic_init(&box->refs, 1);
+	ref_init(&box->refs);
 	*ret_box = box;
 	return 0;
 }
 
 static void box_unref(struct fetch_box *box)
 {
-	if (atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) != 1)
+	if (!ref_drop(&box->refs))
 		return;
 	pthread_mutex_destroy(&box->lock);
 	free(box);
@@ -114,7 +114,7 @@ int fetch_start(struct fetch_box *box, struct blocks *blocks, struct object *obj
 
 	if (!f)
 		return -ENOMEM;
-	atomic_fetch_add_explicit(&box->refs, 1, memory_order_relaxed);
+	ref_take(&box->refs);
 	f->box = box;
 	f->obj = object_ref(obj);
 	f->job = job;

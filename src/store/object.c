@@ -14,7 +14,7 @@ struct object *object_new(const char *key, const struct object_meta *meta)
 
 	if (!o)
 		return NULL;
-	atomic_init(&o->refs, 1);
+	ref_init(&o->refs);
 	o->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
 	o->meta = *meta;
 	memcpy(o->key, key, key_len + 1);
@@ -23,12 +23,12 @@ struct object *object_new(const char *key, const struct object_meta *meta)
 
 struct object *object_ref(struct object *o)
 {
-	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+	ref_take(&o->refs);
 	return o;
 }
 
 void object_unref(struct object *o)
 {
-	if (o && atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1)
+	if (o && ref_drop(&o->refs))
 		free(o);
 }

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "base/ref.h"
+
 #define OBJECT_KEY_MAX 1024  /* bytes; S3's own limit on keys */
 #define OBJECT_MTIME_UNKNOWN INT64_MIN
 #define OBJECT_ETAG_MAX 128  /* bytes with the NUL; S3 sends at most 40 */
@@ -16,7 +18,7 @@ struct object_meta {
 };
 
 struct object {
-	_Atomic unsigned refs;
+	struct ref refs;
 	uint64_t id;                 /* unique in this process, never reused */
 	struct object_meta meta;
 	char key[];                  /* relative to the source's prefix */

@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/blob.h"
+#include "base/ref.h"
 #include "base/stats.h"
 #include "base/table.h"
 #include "base/text.h"
@@ -45,7 +45,7 @@ struct waiter {
 
 /* A finished catalogue, or one in the making. */
 struct snapshot {
-	_Atomic unsigned refs;
+	struct ref refs;
 	struct catalogs *owner;
 	struct catalog_data data;
 	uint64_t made_ms;
@@ -114,7 +114,7 @@ static void list_done(struct snapshot *s)
 
 static void snapshot_unref(struct snapshot *s)
 {
-	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
+	if (!s || !ref_drop(&s->refs))
 		return;
 	list_done(s);
 	blob_unref(s->data.index_csv);
@@ -316,7 +316,7 @@ static void finish(struct catalog *c, int err, const char *why)
 	if (!err) {
 		old = c->current;
 		c->current = made;
-		atomic_fetch_add(&made->refs, 1);
+		ref_take(&made->refs);
 	}
 	pthread_mutex_unlock(&c->lock);
 	retire(old);
@@ -470,7 +470,7 @@ static void start(struct catalog *c)
 		fail(c, -ENOMEM);
 		return;
 	}
-	s->refs = 1;
+	ref_init(&s->refs);
 	s->owner = c->owner;
 	c->making = s;
 	ask_page(c, NULL);
@@ -499,7 +499,7 @@ static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uin
 	/* Dropped before it came here: catalogs_drop won't find it. */
 	dropped = !is_wanted(w->wanted);
 	if (s && !c->listing && (ttl == META_FOREVER || clock_ms() - s->made_ms < ttl)) {
-		atomic_fetch_add(&s->refs, 1);
+		ref_take(&s->refs);
 	} else if (dropped) {
 		s = NULL;
 		*ret_first = false;

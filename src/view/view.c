@@ -1,7 +1,6 @@
 #include "view/view.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +43,7 @@ struct node *node_new(struct view *v, bool is_dir, const char *path, struct obje
 
 	if (!n)
 		return NULL;
-	n->refs = 1;
+	ref_init(&n->refs);
 	n->view = v;
 	n->is_dir = is_dir;
 	n->member = member;
@@ -70,13 +69,13 @@ struct node *node_new(struct view *v, bool is_dir, const char *path, struct obje
 
 struct node *node_ref(struct node *n)
 {
-	atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+	ref_take(&n->refs);
 	return n;
 }
 
 void node_unref(struct node *n)
 {
-	if (!n || atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) > 1)
+	if (!n || !ref_drop(&n->refs))
 		return;
 	blob_unref(n->content);
 	object_unref(n->obj);

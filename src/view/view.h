@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/ref.h"
 #include "view/view_config.h"
 
 struct blob;
@@ -42,7 +43,7 @@ struct view_env {
 };
 
 struct node {
-	_Atomic unsigned refs;
+	struct ref refs;
 	struct view *view;
 	bool is_dir;
 	int member;              /* which of an object's files; the view type's own numbers */

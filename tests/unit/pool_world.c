@@ -107,7 +107,7 @@ void world_done(struct world *w)
 	blocks_free(w->blocks);
 	store_free(w->gate);
 	for (unsigned i = 0; i < WORLD_OBJECTS; i++) {
-		assert_int_equal(w->objects[i]->refs, 1);
+		assert_int_equal(w->objects[i]->refs.n, 1);
 		object_unref(w->objects[i]);
 		free(w->contents[i]);
 		object_path(w, i, path, sizeof(path));

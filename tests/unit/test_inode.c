@@ -18,9 +18,9 @@ static uint64_t now = 1000000;      /* ms, as clock_ms() */
 static struct inodes *table;
 static struct inode *root;
 /* Nodes belong to no view here; the test's own reference keeps them. */
-static struct node file = { .refs = 1, .size = 10, .size_known = true, .path = "k", .version = "1" };
-static struct node newer = { .refs = 1, .size = 10, .size_known = true, .path = "k", .version = "2" };
-static struct node folder = { .refs = 1, .is_dir = true, .size_known = true, .path = "d/", .version = "" };
+static struct node file = { .refs = { 1 }, .size = 10, .size_known = true, .path = "k", .version = "1" };
+static struct node newer = { .refs = { 1 }, .size = 10, .size_known = true, .path = "k", .version = "2" };
+static struct node folder = { .refs = { 1 }, .is_dir = true, .size_known = true, .path = "d/", .version = "" };
 
 static void new_table(size_t capacity)
 {
@@ -47,7 +47,7 @@ static int tear_down(void **state)
 	root = NULL;
 	inodes_free(table);
 	table = NULL;
-	return file.refs == 1 && newer.refs == 1 && folder.refs == 1 ? 0 : -1;
+	return file.refs.n == 1 && newer.refs.n == 1 && folder.refs.n == 1 ? 0 : -1;
 }
 
 /* A look-up of a file; returns its nodeid. */
