@@ -1,7 +1,6 @@
 #include "aws/creds.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,7 +126,7 @@ struct creds *creds_new(const char *id, const char *secret, const char *token, c
 
 	if (!c)
 		return NULL;
-	atomic_init(&c->refs, 1);
+	ref_init(&c->refs);
 	c->expires_s = expires_s;
 	c->source = strdup(source);
 	c->access_key_id = strdup(id);
@@ -144,13 +143,13 @@ struct creds *creds_new(const char *id, const char *secret, const char *token, c
 
 struct creds *creds_ref(struct creds *c)
 {
-	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	ref_take(&c->refs);
 	return c;
 }
 
 void creds_unref(struct creds *c)
 {
-	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+	if (!c || !ref_drop(&c->refs))
 		return;
 	free(c->source);
 	free(c->access_key_id);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "aws/why.h"
+#include "base/ref.h"
 
 #define CREDS_FOREVER INT64_MAX
 
@@ -19,7 +20,7 @@ struct shared;
 
 /* Immutable, shared by reference count; safe from any thread. Owns its strings. */
 struct creds {
-	_Atomic unsigned refs;
+	struct ref refs;
 	char *access_key_id;
 	char *secret_access_key;
 	char *session_token;   /* NULL: long-term keys */

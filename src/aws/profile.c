@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/vec.h"
+
 #define ENTRIES_MAX 65536
 
 struct entry {
@@ -69,19 +71,9 @@ void profile_free(struct profile_file *f)
 
 static int grow(struct profile_file *f)
 {
-	size_t alloc = f->alloc ? 2 * f->alloc : 32;
-	struct entry *entries;
-
-	if (f->n < f->alloc)
-		return 0;
-	if (f->n >= ENTRIES_MAX)
+	if (f->n >= f->alloc && f->n >= ENTRIES_MAX)
 		return -ENOMEM;
-	entries = reallocarray(f->entries, alloc, sizeof(*entries));
-	if (!entries)
-		return -ENOMEM;
-	f->entries = entries;
-	f->alloc = alloc;
-	return 0;
+	return vec_grow(&f->entries, f->n, &f->alloc, sizeof(*f->entries));
 }
 
 /* Takes nothing over. option.p NULL: a section. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/ref.h"
+#include "base/vec.h"
 #include "fs/fs_priv.h"
 
 #define FIRST 2u   /* place of the first entry after "." and ".." */
@@ -152,17 +153,7 @@ struct reply {
 /* Room for one more id. False: no memory; the entry goes without an inode. */
 static bool reply_has_room(struct reply *r)
 {
-	size_t room = r->room ? 2 * r->room : 64;
-	uint64_t *ids;
-
-	if (r->n_ids < r->room)
-		return true;
-	ids = reallocarray(r->ids, room, sizeof(*ids));
-	if (!ids)
-		return false;
-	r->ids = ids;
-	r->room = room;
-	return true;
+	return vec_grow(&r->ids, r->n_ids, &r->room, sizeof(*r->ids)) == 0;
 }
 
 /* Sends the reply, or, where nobody waits for it any more, takes the counts back. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/vec.h"
+
 void timers_init(struct timers *t)
 {
 	memset(t, 0, sizeof(*t));
@@ -43,25 +45,10 @@ static void settle(struct timers *all, size_t i)
 	put(all, i, t);
 }
 
-static int grow(struct timers *all)
-{
-	size_t alloc = all->alloc ? 2 * all->alloc : 64;
-	struct timer **heap;
-
-	if (all->n < all->alloc)
-		return 0;
-	heap = reallocarray(all->heap, alloc, sizeof(*heap));
-	if (!heap)
-		return -ENOMEM;
-	all->heap = heap;
-	all->alloc = alloc;
-	return 0;
-}
-
 int timers_set(struct timers *all, struct timer *t, uint64_t at_ms)
 {
 	if (!timer_is_set(t)) {
-		if (grow(all) < 0)
+		if (vec_grow(&all->heap, all->n, &all->alloc, sizeof(struct timer *)))
 			return -ENOMEM;
 		put(all, all->n++, t);
 	}

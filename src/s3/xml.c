@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "aws/date.h"
 
 #define DEPTH_MAX 16
@@ -232,19 +233,9 @@ static int list_begin(void *into, const char *name)
 
 static int grow_entries(struct listing *l)
 {
-	size_t alloc = l->alloc ? 2 * l->alloc : 64;
-	struct xml_entry *entries;
-
-	if (l->out.n < l->alloc)
-		return 0;
-	if (l->out.n >= XML_ENTRIES_MAX)
+	if (l->out.n >= l->alloc && l->out.n >= XML_ENTRIES_MAX)
 		return -EMSGSIZE;
-	entries = reallocarray(l->out.entries, alloc, sizeof(*entries));
-	if (!entries)
-		return -ENOMEM;
-	l->out.entries = entries;
-	l->alloc = alloc;
-	return 0;
+	return vec_grow(&l->out.entries, l->out.n, &l->alloc, sizeof(*l->out.entries));
 }
 
 static int list_end(void *into, const char *name)

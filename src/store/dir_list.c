@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "store/beneath.h"
 
 #define NO_MEMORY "out of memory while listing a folder"
@@ -84,22 +85,6 @@ static int no_memory(struct walk *w)
 {
 	snprintf(w->why, STORE_WHY_MAX, NO_MEMORY);
 	return -ENOMEM;
-}
-
-/* Room for one more in an array of *alloc elements of size bytes. */
-static int grow(void **v, size_t n, size_t *alloc, size_t size)
-{
-	size_t want = *alloc ? *alloc * 2 : 64;
-	void *p;
-
-	if (n < *alloc)
-		return 0;
-	p = reallocarray(*v, want, size);
-	if (!p)
-		return -ENOMEM;
-	*v = p;
-	*alloc = want;
-	return 0;
 }
 
 static void names_done(struct names *names)
@@ -195,7 +180,7 @@ static int add_name(struct walk *w, const struct dirent *d, const struct level *
 		goto out;
 	if (!is_wanted(w, kind == S_IFDIR))
 		goto out;
-	err = grow((void **)&names->v, names->n, &names->alloc, sizeof(names->v[0]));
+	err = vec_grow(&names->v, names->n, &names->alloc, sizeof(names->v[0]));
 	if (!err && !(names->v[names->n] = strdup(w->path + base)))
 		err = -ENOMEM;
 	if (!err)
@@ -250,7 +235,7 @@ static int emit(struct walk *w, const struct object_meta *meta)
 		w->full = true;
 		return 0;
 	}
-	if (grow((void **)&w->entries, w->n, &w->alloc, sizeof(w->entries[0])) < 0)
+	if (vec_grow(&w->entries, w->n, &w->alloc, sizeof(w->entries[0])) < 0)
 		return no_memory(w);
 	e = &w->entries[w->n];
 	*e = (struct store_entry){ .name = strdup(w->path), .is_prefix = !meta };

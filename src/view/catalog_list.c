@@ -7,6 +7,7 @@
 
 #include "base/blob.h"
 #include "base/buf.h"
+#include "base/vec.h"
 #include "format/csv.h"
 #include "store/object.h"
 #include "view/name.h"
@@ -27,15 +28,8 @@ int catalog_list_add(struct catalog_list *l, const char *key, const struct objec
 {
 	struct catalog_item *it;
 
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 256;
-		struct catalog_item *more = reallocarray(l->items, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		l->items = more;
-		l->room = room;
-	}
+	if (vec_grow(&l->items, l->n, &l->room, sizeof(*l->items)))
+		return -ENOMEM;
 	it = &l->items[l->n];
 	*it = (struct catalog_item){ strdup(key), meta->size, strdup(meta->etag) };
 	l->n++;
@@ -178,13 +172,8 @@ int catalog_list_labels(const struct catalog_list *l, const struct view *v, stru
 		if (last.label && last.label_len == class.label_len &&
 		    memcmp(last.label, class.label, last.label_len) == 0)
 			continue;
-		if (n == room) {
-			char **more = reallocarray(labels, room ? 2 * room : 64, sizeof(*labels));
-			if (!more)
-				goto no_memory;
-			labels = more;
-			room = room ? 2 * room : 64;
-		}
+		if (vec_grow(&labels, n, &room, sizeof(*labels)))
+			goto no_memory;
 		labels[n] = strndup(class.label, class.label_len);
 		if (!labels[n])
 			goto no_memory;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/stats.h"
+#include "base/vec.h"
 #include "store/list_guard.h"
 #include "store/meta.h"
 #include "view/name.h"
@@ -59,15 +60,7 @@ static void entries_done(struct dir_entries *e)
 /* Takes name and node, also on failure. */
 static int entries_add(struct dir_entries *e, char *name, struct node *node)
 {
-	if (e->n == e->room) {
-		size_t room = e->room ? 2 * e->room : 64;
-		struct dir_entry *v = reallocarray(e->v, room, sizeof(*v));
-		if (!v)
-			goto fail;
-		e->v = v;
-		e->room = room;
-	}
-	if (!name || !node)
+	if (!name || !node || vec_grow(&e->v, e->n, &e->room, sizeof(*e->v)))
 		goto fail;
 	e->v[e->n++] = (struct dir_entry){ name, node };
 	return 0;

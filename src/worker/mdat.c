@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/vec.h"
+
 #define BOXES_MAX (8u << 20)    /* far more than a file has packets: ends a walk over rubbish */
 
 struct box {
@@ -58,15 +60,8 @@ static int next_box(struct mdat *m, struct box *ret)
 
 static int add(struct mdat *m, uint64_t off, uint64_t len)
 {
-	if (m->n == m->allocated) {
-		size_t more = m->allocated ? m->allocated * 2 : 64;
-		struct input_range *p = reallocarray(m->ranges, more, sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		m->ranges = p;
-		m->allocated = more;
-	}
+	if (vec_grow(&m->ranges, m->n, &m->allocated, sizeof(*m->ranges)))
+		return -ENOMEM;
 	m->ranges[m->n++] = (struct input_range){off, len};
 	return 0;
 }
