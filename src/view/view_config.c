@@ -49,29 +49,6 @@ const char *view_type_name(enum view_type type)
 	return types[type].name;
 }
 
-/* librosa.feature.mfcc's own defaults, of the first half minute. */
-static const struct mfcc_spec mfcc_default = {
-	.preset = MFCC_LIBROSA,
-	.sr = 22050,
-	.n_mfcc = 20,
-	.n_fft = 2048,
-	.win_length = 2048,
-	.hop_length = 512,
-	.n_mels = 128,
-	.channel = -1,
-	.top_db = 80,
-	.duration = 30,
-};
-
-static const struct frames_spec frames_default = {
-	.sampling = SAMPLING_UNIFORM,
-	.num_frames = 16,
-	.height = 224,
-	.width = 224,
-	.square = 1,
-	.resize = RESIZE_CROP,
-};
-
 static const struct {
 	const char *key, *value;
 } samples_defaults[] = {
@@ -91,8 +68,8 @@ int view_config_init(struct view_config *v, enum view_type type, const char *nam
 	memset(v, 0, sizeof(*v));
 	memcpy(v->name, name, strlen(name) + 1);
 	v->type = type;
-	v->frames = frames_default;
-	v->mfcc = mfcc_default;
+	v->frames = spec_frames_default;
+	v->mfcc = *spec_mfcc_default(MFCC_LIBROSA);
 	err = view_config_set(v, "match", types[type].match, why);
 	for (size_t i = 0; type == VIEW_SAMPLES && !err && i < sizeof(samples_defaults) / sizeof(samples_defaults[0]); i++)
 		err = view_config_set(v, samples_defaults[i].key, samples_defaults[i].value, why);
@@ -117,37 +94,19 @@ int view_config_set(struct view_config *v, const char *key, const char *value, c
 	return keys_set(&view_keys, 1u << v->type, v, key, value, why, VIEW_WHY_MAX);
 }
 
+/* view_config_set keeps single values in their ranges; a spec made by hand may not. */
 static int check_frames(const struct frames_spec *f, char *why)
 {
-	/* view_config_set keeps it so; a spec made by hand may not. */
-	if ((f->sampling == SAMPLING_ALL) != (f->num_frames == 0)) {
-		snprintf(why, VIEW_WHY_MAX, "num_frames = all goes with sampling = uniform");
-		return -EINVAL;
-	}
-	return 0;
+	const struct spec s = spec_frames(f);
+
+	return spec_check(&s, why);
 }
 
 static int check_mfcc(const struct mfcc_spec *m, char *why)
 {
-	double nyquist = m->sr / 2.0;
-	double fmax = m->fmax > 0 ? m->fmax : nyquist;
+	const struct spec s = spec_mfcc(m);
 
-	if (m->win_length > m->n_fft) {
-		snprintf(why, VIEW_WHY_MAX, "win_length = %u: must be at most n_fft, which is %u",
-		         m->win_length, m->n_fft);
-	} else if (m->n_mfcc > m->n_mels) {
-		snprintf(why, VIEW_WHY_MAX, "n_mfcc = %u: must be at most n_mels, which is %u", m->n_mfcc,
-		         m->n_mels);
-	} else if (fmax > nyquist) {
-		snprintf(why, VIEW_WHY_MAX, "fmax = %g: must be at most half of sr, which is %g", fmax, nyquist);
-	} else if (m->fmin >= fmax) {
-		snprintf(why, VIEW_WHY_MAX, "fmin = %g: must be below fmax, which is %g", m->fmin, fmax);
-	} else if (m->duration > 0 && mfcc_fixed_samples(m) == 0) {
-		snprintf(why, VIEW_WHY_MAX, "duration = %g: is not one sample at sr = %u", m->duration, m->sr);
-	} else {
-		return 0;
-	}
-	return -EINVAL;
+	return spec_check(&s, why);
 }
 
 int view_config_check(const struct view_config *v, char *why)

@@ -10,6 +10,7 @@
 #include "media/spec.h"
 
 #define VIEW_WHY_MAX 512
+_Static_assert(VIEW_WHY_MAX >= SPEC_WHY_MAX, "a spec says why into the same room");
 #define VIEW_NAME_MAX 64   /* bytes; letters, digits, '-', '_' */
 
 enum view_type { VIEW_RAW, VIEW_FRAMES, VIEW_MFCC, VIEW_INFO, VIEW_SAMPLES };

@@ -15,9 +15,6 @@
 #define SAMPLES (1u << VIEW_SAMPLES)
 #define ANY (RAW | FRAMES | MFCC | INFO | SAMPLES)
 
-#define N_FFT_MAX 65536     /* samples: 8 s at 8 kHz */
-#define SR_MAX 768000       /* Hz */
-#define N_MELS_MAX 1024
 #define DURATION_MAX 86400  /* s */
 #define CHANNELS_MAX 64
 
@@ -204,7 +201,7 @@ static int set_n_fft(void *obj, const char *value)
 	struct view_config *v = obj;
 	uint64_t n;
 
-	if (text_parse_uint(value, 2, N_FFT_MAX, &n))
+	if (text_parse_uint(value, 2, MFCC_N_FFT_MAX, &n))
 		return -EINVAL;
 	v->mfcc.n_fft = (uint32_t)n;
 	if (!v->win_length_set)
@@ -217,7 +214,7 @@ static int set_win_length(void *obj, const char *value)
 	struct view_config *v = obj;
 	uint64_t n;
 
-	if (text_parse_uint(value, 1, N_FFT_MAX, &n))
+	if (text_parse_uint(value, 1, MFCC_N_FFT_MAX, &n))
 		return -EINVAL;
 	v->mfcc.win_length = (uint32_t)n;
 	v->win_length_set = true;
@@ -255,17 +252,17 @@ static const struct key table[] = {
 
 	{ .name = "preset", .kind = KEY_CHOICE, .where = MFCC, AT(mfcc.preset), .choices = preset_names,
 	  .later = presets_later },
-	{ .name = "sr", .kind = KEY_UINT, .where = MFCC, AT(mfcc.sr), .min = 100, .max = SR_MAX },
-	{ .name = "n_mfcc", .kind = KEY_UINT, .where = MFCC, AT(mfcc.n_mfcc), .min = 1, .max = N_MELS_MAX },
+	{ .name = "sr", .kind = KEY_UINT, .where = MFCC, AT(mfcc.sr), .min = MFCC_SR_MIN, .max = MFCC_SR_MAX },
+	{ .name = "n_mfcc", .kind = KEY_UINT, .where = MFCC, AT(mfcc.n_mfcc), .min = 1, .max = MFCC_N_MELS_MAX },
 	{ .name = "n_fft", .kind = KEY_CUSTOM, .where = MFCC, .set = set_n_fft, .print = print_n_fft,
 	  .accepts = "a whole number from 2 to 65536" },
 	{ .name = "win_length", .kind = KEY_CUSTOM, .where = MFCC, .set = set_win_length,
 	  .print = print_win_length, .accepts = "a whole number from 1 to 65536" },
 	{ .name = "hop_length", .kind = KEY_UINT, .where = MFCC, AT(mfcc.hop_length), .min = 1,
-	  .max = 1 << 20 },
-	{ .name = "n_mels", .kind = KEY_UINT, .where = MFCC, AT(mfcc.n_mels), .min = 1, .max = N_MELS_MAX },
-	{ .name = "fmin", .kind = KEY_REAL, .where = MFCC, AT(mfcc.fmin), .max = SR_MAX / 2 },
-	{ .name = "fmax", .kind = KEY_REAL, .where = MFCC, AT(mfcc.fmax), .max = SR_MAX / 2,
+	  .max = MFCC_HOP_MAX },
+	{ .name = "n_mels", .kind = KEY_UINT, .where = MFCC, AT(mfcc.n_mels), .min = 1, .max = MFCC_N_MELS_MAX },
+	{ .name = "fmin", .kind = KEY_REAL, .where = MFCC, AT(mfcc.fmin), .max = MFCC_SR_MAX / 2 },
+	{ .name = "fmax", .kind = KEY_REAL, .where = MFCC, AT(mfcc.fmax), .max = MFCC_SR_MAX / 2,
 	  .accepts = "a number of Hz up to half of sr, or 0 for half of sr" },
 	{ .name = "top_db", .kind = KEY_REAL, .where = MFCC, AT(mfcc.top_db), .max = 1000, .word = "none",
 	  .word_value = -1 },
