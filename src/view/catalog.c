@@ -432,6 +432,9 @@ static void page_answer(void *arg, int err, const char *why, const struct store_
 	(void)objects;
 	if (!err)
 		err = list_guard_check(&c->making->guard, page, &why);
+	/* That the bucket is gone doesn't mean that there is no such file as index.csv. */
+	if (err == -ENOENT)
+		err = -ESTALE;
 	if (err) {
 		finish(c, err, why);
 		return;

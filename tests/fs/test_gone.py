@@ -38,6 +38,14 @@ def test_a_listing_that_ends_in_a_404_is_not_shown_as_complete(many, proxy, code
     assert len(os.listdir(many / "raw/d")) == 1001
 
 
+def test_an_index_that_cannot_be_listed_is_not_taken_for_absent(many, proxy):
+    proxy.rule(kind="LIST", action="status", status=404, code="NoSuchBucket")
+    assert errno_of(os.stat, many / "samples/index.csv") in (errno.ESTALE, errno.EIO)
+    assert "samples/index.csv: " in _errors(many)
+    proxy.clear()
+    assert os.stat(many / "samples/index.csv").st_size > 0
+
+
 def test_a_folder_removed_while_it_is_listed_is_not_shown_as_complete(tmp_path, mounted):
     folder = tmp_path / "source/d"
     folder.mkdir(parents=True)
