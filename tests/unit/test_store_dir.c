@@ -387,6 +387,7 @@ static void ctime_counts_in_files_written_since_the_folder_was_opened(void **sta
 	assert_int_equal(sync_head(store, "old", &r), 0);
 	assert_string_equal(r.meta.etag, old.etag);
 	assert_int_equal(sync_get(store, "old", &old, 0, 5, &r), 0);
+	blob_unref(r.body);
 
 	make_file("young", "12345");
 	assert_int_equal(stat(path_of("young"), &st), 0);
@@ -404,6 +405,7 @@ static void ctime_counts_in_files_written_since_the_folder_was_opened(void **sta
 	assert_string_not_equal(r.meta.etag, young.etag);
 	young = r.meta;
 	assert_int_equal(sync_get(store, "young", &young, 0, 5, &r), 0);
+	blob_unref(r.body);
 }
 
 static void the_folder_stays_the_one_that_was_opened(void **state)
