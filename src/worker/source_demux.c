@@ -229,26 +229,34 @@ static int locate(struct demux_source *d, const struct request_frames *r, uint32
 	return err == 1 ? why_set(why, -EBADMSG, "packet %u is not where it was", i) : err;
 }
 
+/* Packet i, which is due. Returns 0, 1 (what comes is another one, or nothing), or -errno.
+ * A demuxer that has sought may end where the part ends in which it is. */
+static int read_next(struct demux_source *d, const struct request_frames *r, uint32_t i,
+                     AVPacket *packet, char *why)
+{
+	int av = next_packet(d, r->head->video_stream, packet);
+
+	if (av < 0 && (input_error(d->in) || av == AVERROR(ENOMEM)))
+		return why_set(why, avlog_errno(av), "packet %u can't be read", i);
+	if (av >= 0 && may_be(request_packet(r, i), packet))
+		return 0;
+	av_packet_unref(packet);
+	return 1;
+}
+
 static int demux_read(struct source *s, const struct request_frames *r, uint32_t i,
                       AVPacket *packet, char *why)
 {
 	struct demux_source *d = (struct demux_source *)s;
-	int err = 0;
+	int err = d->next == i && d->format ? read_next(d, r, i, packet, why) : 1;
 
-	if (d->next != i || !d->format) {
+	if (err == 1) {
 		err = r->head->table_flags & TABLE_NEW_PARAMS ? walk(d, r, i, packet, why)
 		                                              : locate(d, r, i, packet, why);
 		if (!err)
 			err = give_palette(d, packet, why);
 		if (!err)
 			err = give_extradata(d, packet, why);
-	} else {
-		int av = next_packet(d, r->head->video_stream, packet);
-
-		if (av < 0)
-			err = why_set(why, avlog_errno(av), "packet %u can't be read", i);
-		else if (!may_be(request_packet(r, i), packet))
-			err = why_set(why, -EBADMSG, "packet %u is not where it was", i);
 	}
 	d->next = err ? NOWHERE : i + 1;
 	return err;

@@ -81,6 +81,16 @@ def test_in_one_go(folder, name):
             check(worker, wanted, expected, list(range(i, min(i + 7, len(wanted)))), session=5)
 
 
+@pytest.mark.parametrize("name", JOINED)
+def test_from_the_middle_of_a_part_into_the_next(folder, name):
+    """A demuxer that was sent into the first part may end with it."""
+    expected = of_parts(folder, name)
+    with opened(folder, name) as worker:
+        wanted = worker.shown() if worker.has_pts() else list(range(len(worker.shown())))
+        for i in (70, *range(38, 56), 5, 60, *range(27, 56)):
+            check(worker, wanted, expected, [i], session=2)
+
+
 @pytest.mark.parametrize("name", [n for n in JOINED if not n.endswith((".mpg", "joined.avi"))])
 def test_the_clock_goes_on(folder, name):
     """Every frame is shown after the one before it, the first of a part when the last one of the

@@ -147,6 +147,8 @@ JOINED = {
     "joined.mkv": Joined("h264.mkv", "other.mkv"),
     "joined.webm": Joined("vp9.webm", "other.webm"),
     "joined_vp8.webm": Joined("vp8.webm", "vp8.webm"),
+    "joined_hevc.mkv": Joined("hevc.mkv", "hevc.mkv"),
+    "joined_av1.mkv": Joined("av1.mkv", "av1.mkv"),
     "joined.mpg": Joined("mpeg2.mpg", "other.mpg"),
     "joined.avi": Joined("h264.avi", "other.avi"),
     "joined_mjpeg.avi": Joined("mjpeg.avi", "other.mjpeg.avi"),
