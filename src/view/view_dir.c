@@ -110,6 +110,7 @@ struct view_dir *view_dir_open(struct node *dir)
 	if (!d)
 		return NULL;
 	d->dir = node_ref(dir);
+	d->guard.remembers = true;
 	d->listed = dir->obj != NULL;
 	if ((dir->obj && add_members(d, dir->obj, ops->members) < 0) ||
 	    (!dir->obj && !dir->path[0] && add_members(d, NULL, ops->root_files) < 0)) {

@@ -71,7 +71,7 @@ def test_a_listing_without_end_is_eio(hostile, mounted, answer, most):
 def _untidy(prefix, delimiter, token):
     """Three pages: names twice within one and where two meet, and none of it sorted."""
     keys = {None: ["d/c.mp4", "d/a.mp4", "d/c.mp4"], "2": ["d/c.mp4", "d/e.mp4", "d/b.mp4"],
-            "3": ["d/f.mp4", "d/f.mp4"]}[token]
+            "3": ["d/f.mp4", "d/a.mp4", "d/f.mp4"]}[token]
     return page(keys=keys, token={None: "2", "2": "3", "3": None}[token])
 
 

@@ -99,6 +99,42 @@ static void a_name_at_the_seam_comes_once(void **state)
 	list_guard_done(&g);
 }
 
+static void names_out_of_order_come_once_where_they_are_remembered(void **state)
+{
+	static const char *const first[] = { "b", "d", "f" }, *const second[] = { "a", "d", "e" };
+	struct list_guard g = { .remembers = true }, forgets = { 0 };
+	char name[16];
+
+	(void)state;
+	page(&g, first, 3, "1");
+	page(&forgets, first, 3, "1");
+	assert_true(list_guard_repeats(&g, "d"));
+	assert_true(list_guard_repeats(&g, "f"));
+	assert_false(list_guard_repeats(&g, "a"));
+	assert_false(list_guard_repeats(&g, "z"));
+	assert_false(list_guard_repeats(&forgets, "d"));
+	assert_true(list_guard_repeats(&forgets, "f"));
+	page(&g, second, 3, "2");
+	assert_true(list_guard_repeats(&g, "a"));
+	assert_true(list_guard_repeats(&g, "b"));
+	assert_false(list_guard_repeats(&g, "c"));
+	for (unsigned i = 0; i < 20000; i++) {
+		const char *const names[] = { name };
+		char token[16];
+
+		snprintf(name, sizeof(name), "e%u", i);
+		snprintf(token, sizeof(token), "t%u", i);
+		assert_false(list_guard_repeats(&g, name));
+		page(&g, names, 1, token);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "e%u", i);
+		assert_true(list_guard_repeats(&g, name));
+	}
+	list_guard_done(&g);
+	list_guard_done(&forgets);
+}
+
 /* After a failure the same page comes again. */
 static void a_page_that_is_asked_for_again_is_no_circle(void **state)
 {
@@ -121,6 +157,7 @@ int main(void)
 		cmocka_unit_test(long_listings_are_none),
 		cmocka_unit_test(a_thousand_pages_without_a_key_are_too_many),
 		cmocka_unit_test(a_name_at_the_seam_comes_once),
+		cmocka_unit_test(names_out_of_order_come_once_where_they_are_remembered),
 		cmocka_unit_test(a_page_that_is_asked_for_again_is_no_circle),
 	};
 
