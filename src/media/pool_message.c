@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "media/job_kind.h"
 
 #define MESSAGES_AT_ONCE 256    /* then others get their turn */
 
@@ -87,40 +88,37 @@ static void hear_row(struct pool_worker *w, const struct proto_row *m)
 
 /* The errors that are a decoder's to say. Those of the store come from the
  * store, deadlines are ours. */
-static int decoder_error(enum proto_kind kind, int err)
+static int decoder_error(const struct job_kind *kind, int err)
 {
 	switch (err) {
-	case -EAGAIN:
-		return kind == PROTO_FRAMES ? err : -EBADMSG;
-	case -ENOSPC:
-		return kind == PROTO_PROBE ? err : -EBADMSG;
 	case -EINVAL:
 	case -ENODATA:
 	case -ENOMEM:
 	case -EOPNOTSUPP:
 		return err;
 	default:
-		return -EBADMSG;
+		return err == kind->own_error ? err : -EBADMSG;
 	}
 }
 
 static void hear_done(struct pool_worker *w, const struct proto_done *m)
 {
 	const struct pool_job *job = w->run.job;
+	const struct job_kind *kind = job_kind(job->kind);
 	char why[PROTO_WHY_MAX];
 
 	if (m->job != job->id) {
 		pool_worker_reject(w, "answered another job than its own");
 		return;
 	}
-	if (m->err > 0 || (!m->err && job->kind != PROTO_FRAMES && m->out_len > job->out_size) ||
+	if (m->err > 0 || (!m->err && !kind->by_rows && m->out_len > job->out_size) ||
 	    m->frames_decoded > UINT32_MAX || m->fed > TABLE_PACKETS_MAX) {
 		pool_worker_reject(w, "told an impossible result");
 		return;
 	}
 	w->run.spoken = true;
 	text_sanitize(why, sizeof(why), m->why, strnlen(m->why, sizeof(m->why)));
-	pool_worker_finish(w, m->err ? decoder_error(job->kind, m->err) : 0,
+	pool_worker_finish(w, m->err ? decoder_error(kind, m->err) : 0,
 	                   why[0] ? why : "the object can't be decoded", m);
 }
 

@@ -3,6 +3,7 @@
 #include <utlist.h>
 
 #include "media/fetch.h"
+#include "media/job_kind.h"
 #include "store/blocks.h"
 #include "store/object.h"
 
@@ -90,7 +91,7 @@ struct pool_job *pool_queue_landed(struct pool_queue *q, const struct fetch *f)
 	settle(q, job, POOL_JOB_READY);
 	/* Some rows of a run may be had without the bytes that others need: its worker
 	 * will tell which. */
-	if (job->kind == PROTO_FRAMES)
+	if (job_kind(job->kind)->is_partial)
 		return NULL;
 	pool_queue_remove(q, job);
 	return job;

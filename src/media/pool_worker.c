@@ -15,6 +15,7 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "media/fetch.h"
+#include "media/job_kind.h"
 #include "media/need.h"
 #include "store/blocks.h"
 
@@ -101,11 +102,11 @@ static void count(struct stats *stats, const struct pool_result *result)
 	stats_add(stats, STAT_decode_us, (int64_t)result->used_us);
 }
 
-/* The decoder stays open only after a run of frames that went well. */
+/* The decoder stays open only after a job that went well. */
 static void remember_session(struct pool_worker *w, const struct pool_job *job,
                              const struct pool_result *result)
 {
-	bool open = !result->err && job->kind == PROTO_FRAMES;
+	bool open = !result->err && job_kind(job->kind)->keeps_decoder;
 
 	w->session = open ? job->session : 0;
 	w->fed = open ? result->fed : 0;
@@ -130,8 +131,7 @@ void pool_worker_finish(struct pool_worker *w, int err, const char *why,
 	}
 	if (!result.err) {
 		result.out = run.out.data;
-		result.out_len = run.job->kind == PROTO_FRAMES ? run.job->out_size
-		                                               : (size_t)done->out_len;
+		result.out_len = job_kind(run.job->kind)->by_rows ? run.job->out_size : (size_t)done->out_len;
 	}
 	remember_session(w, run.job, &result);
 	count(w->options->stats, &result);
@@ -305,7 +305,7 @@ static int run_prepare_rows(struct pool_run *run, const struct pool_job *job)
 {
 	const struct proto_frames *head = job->input;
 
-	if (job->kind != PROTO_FRAMES)
+	if (!job_kind(job->kind)->by_rows)
 		return 0;
 	if (!head || job->input_size < sizeof(*head))
 		return -EINVAL;

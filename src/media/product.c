@@ -104,24 +104,63 @@ static void product_finish(struct product *p, int err, const char *why, struct b
 }
 
 
+/* What is particular to a kind of product. */
+struct product_kind {
+	size_t max;                      /* bytes of the largest result; 0: as there is room */
+	int no_room;                     /* what its worker says if the result was larger than guessed */
+	enum stat_id made;
+	/* Believes nothing. 0, or -errno with why[SAMPLES_WHY_MAX]. */
+	int (*check)(const struct product *p, struct blob *value, char *why);
+};
+
+static int check_table(const struct product *p, struct blob *value, char *why)
+{
+	return table_check(blob_data(value), blob_len(value), p->obj->meta.size, why);
+}
+
+static int check_mfcc(const struct product *p, struct blob *value, char *why)
+{
+	const struct mfcc_spec *spec = &p->job.spec.mfcc;
+	uint64_t columns = spec_mfcc_columns_of(spec, blob_len(value));
+	bool is_fixed = spec->duration > 0;
+
+	if (columns && (!is_fixed || columns == mfcc_columns(spec, mfcc_fixed_samples(spec))))
+		return 0;
+	snprintf(why, SAMPLES_WHY_MAX, "the decoder gave an array of the wrong size");
+	return -EBADMSG;
+}
+
+static int check_sound(const struct product *p, struct blob *value, char *why)
+{
+	(void)p;
+	if (blob_len(value) == sizeof(struct proto_sound))
+		return 0;
+	snprintf(why, SAMPLES_WHY_MAX, "the decoder gave no description of the sound");
+	return -EBADMSG;
+}
+
+static const struct product_kind kinds[] = {
+	[PROTO_PROBE] = { PROTO_TABLE_MAX, -ENOSPC, STAT_probes, check_table },
+	[PROTO_MFCC] = { 0, -ENOMEM, STAT_mfcc_computed, check_mfcc },
+	[PROTO_SOUND] = { sizeof(struct proto_sound), 0, STAT_probes, check_sound },
+};
+
 /* The largest result of this kind that there is room for. */
 static size_t result_max(const struct samples *s, enum proto_kind kind)
 {
-	size_t total = budget_total(s->budget) / 2;
+	size_t total = budget_total(s->budget) / 2, max = kinds[kind].max;
 
-	return kind == PROTO_PROBE && total > PROTO_TABLE_MAX ? PROTO_TABLE_MAX : total;
+	return max && total > max ? max : total;
 }
 
 /* Was what went wrong that the guess of its size was too small? */
 static bool is_larger_than_guessed(const struct product *p, const struct pool_result *r)
 {
 	const struct pool_job *job = &p->job;
+	bool is_guess = job->kind != PROTO_MFCC || job->spec.mfcc.duration <= 0;
 
-	if (!r->by_decoder || job->out_size >= result_max(p->samples, job->kind))
-		return false;
-	if (job->kind == PROTO_MFCC)
-		return r->err == -ENOMEM && job->spec.mfcc.duration <= 0;
-	return r->err == -ENOSPC;
+	return r->err && r->by_decoder && is_guess && r->err == kinds[job->kind].no_room &&
+	       job->out_size < result_max(p->samples, job->kind);
 }
 
 static void product_done(struct pool_job *job, const struct pool_result *r)
@@ -151,28 +190,14 @@ static void product_done(struct pool_job *job, const struct pool_result *r)
 		product_reserve(p, result_max(s, job->kind));
 		return;
 	}
-	if (value && job->kind == PROTO_PROBE)
-		err = table_check(blob_data(value), blob_len(value), p->obj->meta.size, why);
-	if (value && job->kind == PROTO_MFCC) {
-		const struct mfcc_spec *spec = &job->spec.mfcc;
-		uint64_t columns = spec_mfcc_columns_of(spec, blob_len(value));
-		bool is_fixed = spec->duration > 0;
-
-		if (columns == 0 || (is_fixed && columns != mfcc_columns(spec, mfcc_fixed_samples(spec)))) {
-			err = -EBADMSG;
-			snprintf(why, sizeof(why), "the decoder gave an array of the wrong size");
-		}
-	}
-	if (value && job->kind == PROTO_SOUND && blob_len(value) != sizeof(struct proto_sound)) {
-		err = -EBADMSG;
-		snprintf(why, sizeof(why), "the decoder gave no description of the sound");
-	}
+	if (value)
+		err = kinds[job->kind].check(p, value, why);
 	if (err && value) {
 		blob_unref(value);
 		value = NULL;
 	}
 	if (!err)
-		stats_add(s->stats, job->kind == PROTO_MFCC ? STAT_mfcc_computed : STAT_probes, 1);
+		stats_add(s->stats, kinds[job->kind].made, 1);
 	product_finish(p, err == -ENOSPC ? -ENOMEM : err, why, value);
 }
 
