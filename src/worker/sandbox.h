@@ -13,7 +13,8 @@
  *
  * What the kernel refuses is left out and told, or ends the worker where all of it is required.
  * Sanitizers need to open files and to trace their own threads: built with one, a worker
- * stays where it can, and the filter lets that pass. */
+ * stays where it can, and the filter lets that pass. The thread sanitizer's own thread keeps it out
+ * of a user namespace as well. */
 #ifndef S3SAMPLEFS_WORKER_SANDBOX_H
 #define S3SAMPLEFS_WORKER_SANDBOX_H
 
