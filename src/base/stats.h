@@ -63,6 +63,7 @@ enum stat_unit { STAT_ONE, STAT_BYTES, STAT_US };
 	X(inode_bytes_max, GAUGE, BYTES, "most bytes that they took at once") \
 	X(inodes_recalled, COUNTER, ONE, "inodes that the kernel was asked to forget for others") \
 	X(memory_reserved, GAUGE, BYTES, "bytes reserved by running jobs") \
+	X(views, GAUGE, ONE, "views made by names with parameters, now in memory") \
 	X(names_left_out, COUNTER, ONE, "objects whose names no file can have, or a directory has")
 
 enum stat_id {

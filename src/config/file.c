@@ -7,7 +7,6 @@
 #include "base/buf.h"
 #include "base/ini.h"
 #include "config/parts.h"
-#include "view/view_keys.h"
 
 #define FILE_MAX (1u << 20) /* bytes */
 
@@ -102,7 +101,7 @@ static int open_section(struct reader *r, const struct ini_item *item)
 static int set_type(struct reader *r, const struct ini_item *item)
 {
 	struct section *s = find_section(r, view_name(item->section));
-	char sentence[128];
+	char sentence[VIEW_NAMES_MAX + 80], names[VIEW_NAMES_MAX];
 	int err = view_type_parse(item->value, &s->type);
 
 	if (err == -ENOSYS) {
@@ -110,8 +109,7 @@ static int set_type(struct reader *r, const struct ini_item *item)
 		return fail(r, item->line, item->section, sentence);
 	}
 	if (err) {
-		snprintf(sentence, sizeof(sentence),
-		         "type = %.40s: must be raw, frames, mfcc, info or samples", item->value);
+		snprintf(sentence, sizeof(sentence), "type = %.40s: must be %s", item->value, view_type_names(names));
 		return fail(r, item->line, item->section, sentence);
 	}
 	s->has_type = true;
@@ -136,12 +134,14 @@ static int first_pass(void *arg, const struct ini_item *item)
 static int init_views(struct reader *r)
 {
 	struct config *c = r->config;
+	char sentence[VIEW_NAMES_MAX + 80], names[VIEW_NAMES_MAX];
 
+	snprintf(sentence, sizeof(sentence), "type is missing: %s", view_type_names(names));
 	for (size_t i = 0; i < r->n; i++) {
 		struct section *s = &r->sections[i];
 
 		if (!s->has_type)
-			return fail_view(r, s, "type is missing: raw, frames, mfcc, info or samples");
+			return fail_view(r, s, sentence);
 		if (view_config_init(&c->views[i], s->type, s->name))
 			return -ENOMEM;
 		c->n_views++;

@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "config/parts.h"
-#include "view/view_keys.h"
 
 #define FUSE_OPTIONS_MAX 4096
 
@@ -58,14 +57,6 @@ static void add_fuse_option(struct buf *out, const char *name, const char *value
 	}
 }
 
-static bool is_view_key(const char *name)
-{
-	for (size_t i = 0; i < view_keys.n; i++)
-		if (strcmp(view_keys.key[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 static int set_mount_key(struct config *c, const char *name, const char *value, char *why)
 {
 	char reason[CONFIG_WHY_MAX - 8];
@@ -74,7 +65,7 @@ static int set_mount_key(struct config *c, const char *name, const char *value, 
 
 	if (err == -ENOMEM)
 		return config_no_memory(why);
-	if (err == -ENOENT && is_view_key(name))
+	if (err == -ENOENT && view_config_has_key(name))
 		snprintf(why, CONFIG_WHY_MAX,
 		         "-o %s: this is a key of views: it belongs in a [view ...] section of config=FILE, "
 		         "or in a directory's name: VIEW@%s=VALUE", name, name);

@@ -4,25 +4,21 @@
 
 #include "config/parts.h"
 
-static const enum view_type default_types[] = { VIEW_RAW, VIEW_FRAMES, VIEW_MFCC, VIEW_INFO,
-	                                        VIEW_SAMPLES };
-
 int config_default_views(struct config *c, char *why)
 {
-	const size_t n = sizeof(default_types) / sizeof(default_types[0]);
-
+	_Static_assert(VIEW_N_TYPES <= CONFIG_VIEWS_MAX, "each type has a default view");
 	if (!c->views)
 		c->views = calloc(CONFIG_VIEWS_MAX, sizeof(*c->views));
-	while (c->views && c->n_views < n) {
-		enum view_type type = default_types[c->n_views];
+	while (c->views && c->n_views < VIEW_N_TYPES) {
+		enum view_type type = (enum view_type)c->n_views;
 
 		if (view_config_init(&c->views[c->n_views], type, view_type_name(type)))
 			break;
 		c->n_views++;
 	}
-	if (c->n_views < n)
+	if (c->n_views < VIEW_N_TYPES)
 		return config_no_memory(why);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < c->n_views; i++) {
 		if (config_resolve_view(c, i, why))
 			return -1;
 	}
@@ -55,20 +51,17 @@ static int named_view(const struct config *c, const char *key, const char *name,
 int config_resolve_view(struct config *c, size_t i, char why[VIEW_WHY_MAX])
 {
 	struct view_config *v = &c->views[i];
-	const struct view_config *frames, *mfcc;
+	const struct view_config *part;
+	const char *key, *section;
+	enum view_type type;
 
 	if (view_config_check(v, why))
 		return -1;
-	if (v->type != VIEW_SAMPLES)
-		return 0;
-	if (named_view(c, "frames", v->frames_view, VIEW_FRAMES, why, &frames) ||
-	    named_view(c, "mfcc", v->mfcc_view, VIEW_MFCC, why, &mfcc))
-		return -1;
-	if (frames)
-		v->frames = frames->frames;
-	if (mfcc) {
-		v->mfcc = mfcc->mfcc;
-		v->win_length_set = mfcc->win_length_set;
+	for (unsigned k = 0; view_config_part(v, k, &type, &key, &section); k++) {
+		if (named_view(c, key, section, type, why, &part))
+			return -1;
+		if (part)
+			view_config_borrow(v, part);
 	}
 	return 0;
 }

@@ -113,6 +113,7 @@ static void lookup_in_root(struct fs_op *op)
 		return;
 	}
 	n = view_root(v);
+	view_unref(v);
 	reply_inode(op, n ? inodes_node(fs->inodes, op->inode, op->name, n) : NULL);
 	node_unref(n);
 }

@@ -14,8 +14,8 @@
 #include "base/workq.h"
 #include "store/meta.h"
 #include "store/list_guard.h"
+#include "view/catalog_csv.h"
 #include "view/catalog_list.h"
-#include "view/view_priv.h"
 
 #define NO_ROOM "the list of all objects, and index.csv, would not fit into memory="
 #define NO_MEMORY "not enough memory"
@@ -23,7 +23,7 @@
 #define SHUTDOWN "the filesystem is being unmounted"
 
 struct catalogs {
-	size_t max;
+	struct catalogs_options o;
 	struct workq *makers;          /* one thread: sorting and writing takes a while */
 
 	pthread_mutex_t lock;
@@ -45,22 +45,24 @@ struct waiter {
 
 /* A finished catalogue, or one in the making. */
 struct snapshot {
+	struct snapshot *next;         /* while it is taken away */
 	struct ref refs;
 	struct catalogs *owner;
 	struct catalog_data data;
+	struct catalog_rows *rows;     /* data's, owned */
 	uint64_t made_ms;
-	struct catalog_list list;      /* until it is finished */
+	struct catalog_listing listing; /* until it is finished */
 	struct list_guard guard;       /* and its pages' */
 	size_t list_bytes, data_bytes; /* counted in used */
 };
 
 struct catalog {
-	struct catalog *next, *next_turn;
 	struct catalogs *owner;
-	struct view *view;             /* the first that needed it; what counts is the same in all */
+	struct catalog_spec spec;
 
-	pthread_mutex_t lock;
-	/* lock: */
+	/* owner's lock: */
+	struct catalog *next, *next_turn;
+	unsigned refs;                 /* views, and the listing */
 	struct snapshot *current;
 	bool listing;                  /* it is c's turn, or will be */
 	struct waiter *waiters;        /* for the listing; it ends when they have all gone */
@@ -68,7 +70,7 @@ struct catalog {
 	struct snapshot *making;
 };
 
-struct catalogs *catalogs_new(size_t max)
+struct catalogs *catalogs_new(const struct catalogs_options *o)
 {
 	struct catalogs *cs = calloc(1, sizeof(*cs));
 
@@ -79,7 +81,7 @@ struct catalogs *catalogs_new(size_t max)
 		free(cs);
 		return NULL;
 	}
-	cs->max = max;
+	cs->o = *o;
 	pthread_mutex_init(&cs->lock, NULL);
 	pthread_cond_init(&cs->idle, NULL);
 	return cs;
@@ -106,7 +108,7 @@ static void uncount(struct snapshot *s)
 
 static void list_done(struct snapshot *s)
 {
-	catalog_list_done(&s->list);
+	catalog_list_done(&s->listing.list);
 	list_guard_done(&s->guard);
 	give_back(s->owner, s->list_bytes);
 	s->list_bytes = 0;
@@ -119,9 +121,7 @@ static void snapshot_unref(struct snapshot *s)
 	list_done(s);
 	blob_unref(s->data.index_csv);
 	blob_unref(s->data.classes_txt);
-	for (size_t i = 0; i < s->data.n_labels; i++)
-		free((char *)(uintptr_t)s->data.labels[i]);
-	free((void *)(uintptr_t)s->data.labels);
+	catalog_rows_free(s->rows);
 	uncount(s);
 	free(s);
 }
@@ -135,36 +135,40 @@ static void retire(struct snapshot *s)
 	snapshot_unref(s);
 }
 
-static bool take_once(struct catalogs *cs, size_t bytes)
-{
-	bool fits;
-
-	pthread_mutex_lock(&cs->lock);
-	fits = bytes <= cs->max - cs->used;
-	if (fits)
-		cs->used += bytes;
-	pthread_mutex_unlock(&cs->lock);
-	return fits;
-}
-
 /* Counts bytes of c's snapshot in the making, if need be in place of what others,
  * and c itself, have from earlier. 0, or -ENOSPC. */
 static int take(struct catalog *c, size_t bytes, size_t *counted)
 {
 	struct catalogs *cs = c->owner;
 	const size_t own = c->making->list_bytes + c->making->data_bytes;
-	bool fits = take_once(cs, bytes);
+	struct snapshot *retired = NULL;
 	struct catalog *old;
+	bool fits;
 
 	/* Nobody's room is taken away for what wouldn't fit all the same. */
-	if (!fits && bytes > cs->max - own)
+	if (own > cs->o.max || bytes > cs->o.max - own)
 		return -ENOSPC;
 	pthread_mutex_lock(&cs->lock);
-	old = cs->list;                /* from here on nothing changes */
+	fits = bytes <= cs->o.max - cs->used;
+	for (old = cs->list; old && !fits; old = old->next) {
+		struct snapshot *s = old->current;
+
+		if (!s)
+			continue;
+		old->current = NULL;
+		cs->used -= s->data_bytes;
+		s->data_bytes = 0;
+		LL_PREPEND(retired, s);
+		fits = bytes <= cs->o.max - cs->used;
+	}
+	if (fits)
+		cs->used += bytes;
 	pthread_mutex_unlock(&cs->lock);
-	for (; old && !fits; old = old->next) {
-		catalog_expire(old);
-		fits = take_once(cs, bytes);
+	while (retired) {
+		struct snapshot *s = retired;
+
+		LL_DELETE(retired, s);
+		snapshot_unref(s);
 	}
 	if (!fits)
 		return -ENOSPC;
@@ -174,44 +178,51 @@ static int take(struct catalog *c, size_t bytes, size_t *counted)
 
 /* ------------------------------------------------------- which there are */
 
-static bool same_text(const char *a, const char *b)
+struct catalog *catalogs_find(struct catalogs *cs, const struct catalog_spec *spec)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
+	struct catalog *c, *fresh = calloc(1, sizeof(*fresh));
 
-static bool same_list(char **a, char **b)
-{
-	while (*a && *b && strcmp(*a, *b) == 0)
-		a++, b++;
-	return !*a && !*b;
-}
-
-/* Do both list the same samples, with the same labels and sounds? */
-static bool list_the_same(const struct view *a, const struct view *b)
-{
-	return same_list(a->cfg.match, b->cfg.match) && same_text(a->cfg.path, b->cfg.path) &&
-	       same_text(a->cfg.audio, b->cfg.audio) && same_list(a->cfg.split_names, b->cfg.split_names) &&
-	       same_list(a->mfcc->cfg.match, b->mfcc->cfg.match);
-}
-
-struct catalog *catalogs_find(struct catalogs *cs, struct view *v)
-{
-	struct catalog *c;
-
-	/* Only this function changes the list, at its head, and nobody else calls it now. */
-	LL_FOREACH(cs->list, c)
-		if (list_the_same(c->view, v))
-			return c;
-	c = calloc(1, sizeof(*c));
-	if (!c)
+	if (!fresh || catalog_spec_copy(&fresh->spec, spec) < 0) {
+		free(fresh);
 		return NULL;
-	c->owner = cs;
-	c->view = v;
-	pthread_mutex_init(&c->lock, NULL);
+	}
+	fresh->owner = cs;
 	pthread_mutex_lock(&cs->lock);
-	LL_PREPEND(cs->list, c);
+	LL_FOREACH(cs->list, c)
+		if (catalog_spec_same(&c->spec, spec))
+			break;
+	if (!c) {
+		c = fresh;
+		fresh = NULL;
+		LL_PREPEND(cs->list, c);
+	}
+	c->refs++;
 	pthread_mutex_unlock(&cs->lock);
+	if (fresh) {
+		catalog_spec_done(&fresh->spec);
+		free(fresh);
+	}
 	return c;
+}
+
+void catalog_unref(struct catalog *c)
+{
+	struct catalogs *cs;
+	bool last;
+
+	if (!c)
+		return;
+	cs = c->owner;
+	pthread_mutex_lock(&cs->lock);
+	last = --c->refs == 0;
+	if (last)
+		LL_DELETE(cs->list, c);
+	pthread_mutex_unlock(&cs->lock);
+	if (!last)
+		return;
+	retire(c->current);
+	catalog_spec_done(&c->spec);
+	free(c);
 }
 
 void catalogs_cancel(struct catalogs *cs)
@@ -235,44 +246,12 @@ void catalogs_stop(struct catalogs *cs)
 
 void catalogs_free(struct catalogs *cs)
 {
-	struct catalog *c, *next;
-
 	if (!cs)
 		return;
 	catalogs_stop(cs);
-	LL_FOREACH_SAFE(cs->list, c, next) {
-		snapshot_unref(c->current);
-		pthread_mutex_destroy(&c->lock);
-		free(c);
-	}
 	pthread_cond_destroy(&cs->idle);
 	pthread_mutex_destroy(&cs->lock);
 	free(cs);
-}
-
-/* Text with a length against a label. */
-struct label_key {
-	const char *text;
-	size_t len;
-};
-
-static int compare_label(const void *key, const void *element)
-{
-	const struct label_key *k = key;
-	const char *label = *(const char *const *)element;
-	int order = strncmp(k->text, label, k->len);
-
-	return order ? order : -(label[k->len] != '\0');
-}
-
-int64_t catalog_class(const struct catalog_data *d, const char *label, size_t len)
-{
-	const struct label_key key = { label, len };
-	const char *const *found = NULL;
-
-	if (d->n_labels > 0)
-		found = bsearch(&key, d->labels, d->n_labels, sizeof(*d->labels), compare_label);
-	return found ? found - d->labels : -1;
 }
 
 /* ---------------------------------------------------------------- making */
@@ -305,8 +284,6 @@ static void finish(struct catalog *c, int err, const char *why)
 	pthread_mutex_lock(&cs->lock);
 	LL_DELETE2(cs->turns, c, next_turn);
 	next = cs->turns;
-	pthread_mutex_unlock(&cs->lock);
-	pthread_mutex_lock(&c->lock);
 	again = err == -ECANCELED && c->waiters;
 	c->listing = again;
 	if (!again) {
@@ -318,12 +295,13 @@ static void finish(struct catalog *c, int err, const char *why)
 		c->current = made;
 		ref_take(&made->refs);
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&cs->lock);
 	retire(old);
 	tell(waiters, err, why, err ? NULL : &made->data);
 	snapshot_unref(made);
 	if (again)
 		take_turn(c);
+	catalog_unref(c);  /* the listing's; another turn has its own */
 	if (next)
 		start(next);
 }
@@ -334,29 +312,29 @@ static void fail(struct catalog *c, int err)
 	finish(c, err == -ENOSPC ? -ENOMEM : err, err == -ENOSPC ? NO_ROOM : NO_MEMORY);
 }
 
-/* From the list of all keys to the two files. */
+static int take_rows(void *arg, size_t bytes)
+{
+	struct catalog *c = arg;
+
+	return take(c, bytes, &c->making->data_bytes);
+}
+
+/* From the rows to the two files. */
 static int write_files(struct catalog *c, struct snapshot *s)
 {
-	size_t size, labels = 0, left_out;
-	int err;
+	size_t size, labels = 0;
+	int err = catalog_csv_size(s->rows, &size);
 
-	catalog_list_sort(&s->list);
-	err = catalog_list_labels(&s->list, c->view, &s->data, &left_out);
-
-	if (!err)
-		stats_add(c->view->env.stats, STAT_names_left_out, (int64_t)left_out);
-	if (!err)
-		err = catalog_list_index_size(&s->list, c->view, &s->data, &size);
 	if (err)
 		return err;
-	for (size_t i = 0; i < s->data.n_labels; i++)
-		labels += sizeof(char *) + 2 * (strlen(s->data.labels[i]) + 1);  /* in classes.txt, too */
+	for (size_t i = 0; i < catalog_rows_classes(s->rows); i++)
+		labels += strlen(catalog_rows_label(s->rows, i)) + 1;
 	err = take(c, size + labels, &s->data_bytes);
 	if (!err)
-		err = catalog_list_index(&s->list, c->view, &s->data, size, &s->data.index_csv);
+		err = catalog_csv_index(s->rows, size, &s->data.index_csv);
 	if (err)
 		return err;
-	s->data.classes_txt = catalog_classes(&s->data);
+	s->data.classes_txt = catalog_csv_classes(s->rows);
 	return s->data.classes_txt ? 0 : -ENOMEM;
 }
 
@@ -364,11 +342,19 @@ static void make(void *arg)
 {
 	struct catalog *c = arg;
 	struct snapshot *s = c->making;
-	int err = write_files(c, s);
+	const struct catalog_source source = catalog_list_source(&s->listing);
+	int err;
 
+	catalog_list_sort(&s->listing.list);
+	err = catalog_rows_new(&source, take_rows, c, &s->rows);
+	if (!err)
+		stats_add(c->owner->o.stats, STAT_names_left_out, (int64_t)s->listing.left_out);
 	list_done(s);
+	if (!err)
+		err = write_files(c, s);
 	s->made_ms = clock_ms();
-	s->data.ttl_ms = c->view->env.metadata_ttl_ms;
+	s->data.rows = s->rows;
+	s->data.ttl_ms = c->owner->o.ttl_ms;
 	if (err)
 		fail(c, err);
 	else
@@ -379,9 +365,9 @@ static bool is_waited_for(struct catalog *c)
 {
 	bool waited;
 
-	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&c->owner->lock);
 	waited = c->waiters != NULL;
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->owner->lock);
 	return waited;
 }
 
@@ -401,7 +387,7 @@ static void ask_page(struct catalog *c, const char *token)
 		finish(c, -ESHUTDOWN, SHUTDOWN);
 		return;
 	}
-	meta_list(c->view->env.meta, &list, page_answer, c);
+	meta_list(cs->o.meta, &list, page_answer, c);
 	pthread_mutex_lock(&cs->lock);
 	if (--cs->calls == 0)
 		pthread_cond_broadcast(&cs->idle);
@@ -419,7 +405,7 @@ static int add_page(struct catalog *c, const struct store_page *page)
 	err = take(c, bytes, &s->list_bytes);
 	for (size_t i = 0; i < page->n && !err; i++) {
 		if (!list_guard_repeats(&s->guard, page->entries[i].name))
-			err = catalog_list_add(&s->list, page->entries[i].name, &page->entries[i].meta);
+			err = catalog_list_add(&s->listing.list, page->entries[i].name, &page->entries[i].meta);
 	}
 	return err ? err : list_guard_pass(&s->guard, page);
 }
@@ -475,6 +461,7 @@ static void start(struct catalog *c)
 	}
 	ref_init(&s->refs);
 	s->owner = c->owner;
+	s->listing.spec = &c->spec;
 	c->making = s;
 	ask_page(c, NULL);
 }
@@ -483,10 +470,10 @@ void catalog_expire(struct catalog *c)
 {
 	struct snapshot *old;
 
-	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&c->owner->lock);
 	old = c->current;
 	c->current = NULL;
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->owner->lock);
 	retire(old);
 }
 
@@ -497,7 +484,7 @@ static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uin
 	struct snapshot *s;
 	bool dropped;
 
-	pthread_mutex_lock(&c->lock);
+	pthread_mutex_lock(&c->owner->lock);
 	s = c->current;
 	/* Dropped before it came here: catalogs_drop won't find it. */
 	dropped = !is_wanted(w->wanted);
@@ -512,7 +499,7 @@ static struct snapshot *current_or_wait(struct catalog *c, struct waiter *w, uin
 		c->listing = true;
 		LL_APPEND(c->waiters, w);
 	}
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->owner->lock);
 	if (!s && dropped)
 		tell(w, -ECANCELED, DROPPED, NULL);
 	return s;
@@ -525,6 +512,7 @@ static void take_turn(struct catalog *c)
 
 	pthread_mutex_lock(&cs->lock);
 	first = !cs->turns;
+	c->refs++;                     /* the listing's */
 	LL_APPEND2(cs->turns, c, next_turn);
 	pthread_mutex_unlock(&cs->lock);
 	if (first)
@@ -537,24 +525,21 @@ void catalogs_drop(struct catalogs *cs)
 	struct catalog *c;
 
 	pthread_mutex_lock(&cs->lock);
-	c = cs->list;                  /* from here on nothing changes */
-	pthread_mutex_unlock(&cs->lock);
-	for (; c; c = c->next) {
-		pthread_mutex_lock(&c->lock);
+	LL_FOREACH(cs->list, c) {
 		LL_FOREACH_SAFE(c->waiters, w, tmp) {
 			if (is_wanted(w->wanted))
 				continue;
 			LL_DELETE(c->waiters, w);
 			LL_PREPEND(gone, w);
 		}
-		pthread_mutex_unlock(&c->lock);
 	}
+	pthread_mutex_unlock(&cs->lock);
 	tell(gone, -ECANCELED, DROPPED, NULL);
 }
 
 void catalog_get(struct catalog *c, const struct wanted *wanted, catalog_fn *done, void *arg)
 {
-	const uint64_t ttl = c->view->env.metadata_ttl_ms;
+	const uint64_t ttl = c->owner->o.ttl_ms;
 	struct waiter *w = calloc(1, sizeof(*w));
 	struct snapshot *s;
 	bool first;

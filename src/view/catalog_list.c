@@ -1,22 +1,15 @@
 #include "view/catalog_list.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/blob.h"
-#include "base/buf.h"
 #include "base/vec.h"
-#include "format/csv.h"
 #include "store/object.h"
+#include "view/catalog_spec.h"
 #include "view/name.h"
-#include "view/view_priv.h"
 
 #define HEAP (2 * sizeof(void *))   /* malloc's own, each time */
-
-/* A row names the key twice and may double every quote in it. */
-#define ROW_MAX ((size_t)16 * OBJECT_KEY_MAX)
 
 size_t catalog_item_bytes(const char *key, const struct object_meta *meta)
 {
@@ -105,8 +98,8 @@ static bool is_prefix(const struct catalog_list *l, size_t i)
 	return next < l->n && strncmp(l->items[next].key, key, len) == 0 && l->items[next].key[len] == '/';
 }
 
-/* Can the view show the key at all? */
-static bool has_a_name(const struct catalog_list *l, const struct view *v, size_t i)
+/* Can a directory have the sample's name? */
+static bool has_a_name(const struct catalog_list *l, const struct catalog_spec *spec, size_t i)
 {
 	const char *key = l->items[i].key;
 
@@ -117,180 +110,68 @@ static bool has_a_name(const struct catalog_list *l, const struct view *v, size_
 		if (!*end)
 			break;
 	}
-	return !view_hides(v, key) && !is_prefix(l, i);
+	return !name_is_hidden(spec->hidden, key) && !is_prefix(l, i);
 }
 
-/* Whether the listed key is a sample's video, and of which class. *left_out, unless NULL, counts
- * those that would be if a file could have their name. */
-static bool is_sample(const struct catalog_list *l, const struct view *v, size_t i, struct name_class *class,
-                      size_t *left_out)
+/* The object that gives a video's sound: its own track where there is no other. -ENOMEM. */
+static int find_audio(const struct catalog_list *l, const struct catalog_spec *spec, const char *video,
+                      const char **ret_audio)
 {
-	const char *key = l->items[i].key;
-	bool shown;
+	char *prefix;
+	size_t len;
 
-	if (!view_matches(&v->cfg, key) || !name_classify(v->cfg.path, v->cfg.split_names, key, class))
-		return false;
-	shown = has_a_name(l, v, i);
-	if (!shown && left_out)
-		++*left_out;
-	return shown;
-}
-
-static int compare_labels(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorts, and lets each label stand once. Returns how many are left. */
-static size_t sort_labels(char **labels, size_t n)
-{
-	size_t kept = 0;
-
-	if (n > 0)
-		qsort(labels, n, sizeof(*labels), compare_labels);
-	for (size_t i = 0; i < n; i++) {
-		if (kept > 0 && strcmp(labels[kept - 1], labels[i]) == 0)
-			free(labels[i]);
-		else
-			labels[kept++] = labels[i];
-	}
-	return kept;
-}
-
-int catalog_list_labels(const struct catalog_list *l, const struct view *v, struct catalog_data *ret,
-                        size_t *ret_left_out)
-{
-	char **labels = NULL;
-	size_t n = 0, room = 0;
-	struct name_class class, last = { 0 };
-	size_t left_out = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		if (!is_sample(l, v, i, &class, &left_out))
-			continue;
-		/* Neighbours in a listing mostly share their label. */
-		if (last.label && last.label_len == class.label_len &&
-		    memcmp(last.label, class.label, last.label_len) == 0)
-			continue;
-		if (vec_grow(&labels, n, &room, sizeof(*labels)))
-			goto no_memory;
-		labels[n] = strndup(class.label, class.label_len);
-		if (!labels[n])
-			goto no_memory;
-		n++;
-		last = class;
-	}
-	ret->n_labels = sort_labels(labels, n);
-	ret->labels = (const char *const *)labels;
-	*ret_left_out = left_out;
-	return 0;
-no_memory:
-	while (n > 0)
-		free(labels[--n]);
-	free(labels);
-	return -ENOMEM;
-}
-
-/* The object that gives a video's sound: its own track where there is no other. */
-static const char *find_audio(const struct view *v, const struct catalog_list *l, const char *video)
-{
-	char *prefix = v->cfg.audio ? name_audio_prefix(v->cfg.audio, video) : NULL;
-	const char *found = video;
-
-	for (size_t i = prefix ? lower_bound(l, prefix, strlen(prefix), "") : l->n;
-	     i < l->n && strncmp(l->items[i].key, prefix, strlen(prefix)) == 0; i++) {
+	*ret_audio = video;
+	if (!spec->audio)
+		return 0;
+	prefix = name_audio_prefix(spec->audio, video);
+	if (!prefix)
+		return -ENOMEM;
+	len = strlen(prefix);
+	for (size_t i = lower_bound(l, prefix, len, ""); i < l->n && strncmp(l->items[i].key, prefix, len) == 0; i++) {
 		const char *key = l->items[i].key;
 
-		if (name_is_audio_of(prefix, key) && view_matches(&v->mfcc->cfg, key) &&
-		    !view_matches(&v->cfg, key)) {
-			found = key;
+		if (name_is_audio_of(prefix, key) && name_matches(spec->audio_match, key) &&
+		    !name_matches(spec->match, key)) {
+			*ret_audio = key;
 			break;
 		}
 	}
 	free(prefix);
-	return found;
+	return 0;
 }
 
-/* The row of an item, in place of what was in b; nothing if it is no sample. */
-static void write_row(const struct catalog_list *l, const struct view *v, const struct catalog_data *d,
-                      size_t i, struct buf *b)
+static int each(void *of, catalog_each_fn *tell, void *arg)
 {
-	const struct catalog_item *it = &l->items[i];
-	struct name_class class;
-	const char *audio;
-
-	buf_reset(b);
-	if (!is_sample(l, v, i, &class, NULL))
-		return;
-	audio = find_audio(v, l, it->key);
-	csv_add_field(b, it->key, strlen(it->key), ',');
-	csv_add_field(b, class.split, class.split_len, ',');
-	csv_add_field(b, class.label, class.label_len, ',');
-	buf_printf(b, "%" PRId64 ",", catalog_class(d, class.label, class.label_len));
-	csv_add_field(b, it->key, strlen(it->key), ',');
-	csv_add_field(b, audio, strlen(audio), ',');
-	csv_add_field(b, it->etag, strlen(it->etag), ',');
-	buf_printf(b, "%" PRIu64 "\n", it->size);
-}
-
-static const char head[] = "path,split,label,class,video,audio,etag,size\n";
-
-int catalog_list_index_size(const struct catalog_list *l, const struct view *v, const struct catalog_data *d,
-                            size_t *ret_size)
-{
-	size_t size = sizeof(head) - 1;
-	struct buf row;
+	struct catalog_listing *listing = of;
+	const struct catalog_list *l = &listing->list;
+	const struct catalog_spec *spec = listing->spec;
 	int err = 0;
 
-	buf_init(&row, ROW_MAX);
+	listing->left_out = 0;
 	for (size_t i = 0; i < l->n && !err; i++) {
-		write_row(l, v, d, i, &row);
-		err = buf_error(&row) ? -ENOMEM : 0;
-		size += row.len;
+		const struct catalog_item *it = &l->items[i];
+		struct catalog_row row = { .key = it->key, .version = it->etag, .size = it->size };
+		struct name_class class;
+
+		if (!name_matches(spec->match, it->key) ||
+		    !name_classify(spec->path, spec->split_names, it->key, &class))
+			continue;
+		if (!has_a_name(l, spec, i)) {
+			listing->left_out++;
+			continue;
+		}
+		row.split = class.split;
+		row.split_len = class.split_len;
+		row.label = class.label;
+		row.label_len = class.label_len;
+		err = find_audio(l, spec, it->key, &row.audio);
+		if (!err)
+			err = tell(arg, &row);
 	}
-	buf_done(&row);
-	if (!err)
-		*ret_size = size;
 	return err;
 }
 
-int catalog_list_index(const struct catalog_list *l, const struct view *v, const struct catalog_data *d, size_t size,
-                       struct blob **ret_index)
+struct catalog_source catalog_list_source(struct catalog_listing *listing)
 {
-	struct blob *index = blob_new(size);
-	size_t at = sizeof(head) - 1;
-	struct buf row;
-	int err = 0;
-
-	if (!index)
-		return -ENOMEM;
-	memcpy(blob_writable(index), head, at);
-	buf_init(&row, ROW_MAX);
-	for (size_t i = 0; i < l->n && !err; i++) {
-		write_row(l, v, d, i, &row);
-		err = buf_error(&row) || row.len > size - at ? -ENOMEM : 0;
-		if (!err && row.len > 0)
-			memcpy(blob_writable(index) + at, row.data, row.len);
-		at += row.len;
-	}
-	buf_done(&row);
-	if (err)
-		blob_unref(index);
-	else
-		*ret_index = index;
-	return err;
-}
-
-struct blob *catalog_classes(const struct catalog_data *d)
-{
-	struct buf text;
-	struct blob *classes = NULL;
-
-	buf_init(&text, SIZE_MAX);
-	for (size_t i = 0; i < d->n_labels; i++)
-		buf_printf(&text, "%s\n", d->labels[i]);
-	if (!buf_error(&text))
-		classes = blob_copy(text.len ? text.data : "", text.len);
-	buf_done(&text);
-	return classes;
+	return (struct catalog_source){ each, listing };
 }

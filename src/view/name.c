@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "view/view.h"
+#include "base/text.h"
 
 bool name_is_possible(const char *part, size_t len, const char *ending)
 {
-	if (len == 0 || len + strlen(ending) > VIEW_FILE_NAME_MAX)
+	if (len == 0 || len + strlen(ending) > NAME_BYTES_MAX)
 		return false;
 	if (part[0] == '.' && (len == 1 || (len == 2 && part[1] == '.')))
 		return false;
@@ -35,6 +35,24 @@ char *name_to_key(const char *dir, const char *name, const char *ending, int *re
 	memcpy(key + dir_len, name, len);
 	key[dir_len + len] = '\0';
 	return key;
+}
+
+bool name_matches(char *const *globs, const char *key)
+{
+	for (; *globs; globs++)
+		if (text_glob_basename(*globs, key))
+			return true;
+	return false;
+}
+
+bool name_is_hidden(const char *const *names, const char *key)
+{
+	size_t len = strcspn(key, "/");
+
+	for (; names && *names; names++)
+		if (strlen(*names) == len && memcmp(*names, key, len) == 0)
+			return true;
+	return false;
 }
 
 const char *name_base(const char *key)

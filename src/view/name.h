@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "view/view_config.h"
+#define NAME_BYTES_MAX 255   /* of a file; longer names are left out */
 
 /* A part of a key that a directory entry can have as its name: not empty, not
  * "." or "..", no newline, at most 255 bytes with the ending. */
@@ -15,6 +15,12 @@ bool name_is_possible(const char *part, size_t len, const char *ending);
  * dir is a prefix ("" or ending in '/'). NULL with *ret_err -ENOENT when the name doesn't
  * end so, or -ENOMEM. */
 char *name_to_key(const char *dir, const char *name, const char *ending, int *ret_err);
+
+/* True if the key's base name matches one of the globs, NULL-terminated. */
+bool name_matches(char *const *globs, const char *key);
+
+/* True if the key, or a directory that it lies in, stands at the top under one of the names. */
+bool name_is_hidden(const char *const *names, const char *key);
 
 /* A key's base name, the part after its last '/'. */
 const char *name_base(const char *key);

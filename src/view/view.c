@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/blob.h"
-#include "base/text.h"
+#include "base/stats.h"
 #include "media/samples.h"
 #include "store/meta.h"
 #include "view/catalog.h"
 #include "view/name.h"
 #include "view/view_priv.h"
 
-#define DYNAMIC_MAX 4096u   /* views made by NAME@key=value that are kept */
+#define UNUSED_MAX 64u              /* views made by NAME@key=value that are kept though nobody has them */
+#define HEAP (2 * sizeof(void *))   /* malloc's own, each time */
 
 struct views {
 	struct view_env env;
@@ -23,186 +23,19 @@ struct views {
 	struct catalogs *catalogs;
 
 	pthread_mutex_t lock;
-	struct view *dynamic;      /* lock; only grows */
-	unsigned n_dynamic;        /* lock */
+	/* lock: */
+	struct view *dynamic;          /* by name */
+	struct view *unused;           /* of them, the longest ago first */
+	unsigned n_unused;
 };
-
-static const struct view_ops *const ops_of_type[] = {
-	[VIEW_RAW] = &view_raw_ops,
-	[VIEW_FRAMES] = &view_frames_ops,
-	[VIEW_MFCC] = &view_mfcc_ops,
-	[VIEW_INFO] = &view_info_ops,
-	[VIEW_SAMPLES] = &view_samples_ops,
-};
-
-/* ----------------------------------------------------------------- nodes */
-
-struct node *node_new(struct view *v, bool is_dir, const char *path, struct object *obj, int member)
-{
-	struct node *n = calloc(1, sizeof(*n));
-
-	if (!n)
-		return NULL;
-	ref_init(&n->refs);
-	n->view = v;
-	n->is_dir = is_dir;
-	n->member = member;
-	n->size_known = is_dir;
-	n->version = "";
-	if (!obj || strcmp(path, obj->key) != 0) {
-		n->own_path = strdup(path);
-		if (!n->own_path) {
-			free(n);
-			return NULL;
-		}
-	}
-	n->path = n->own_path ? n->own_path : obj->key;
-	n->mtime_ns = OBJECT_MTIME_UNKNOWN;
-	if (obj) {
-		n->obj = object_ref(obj);
-		n->mtime_ns = obj->meta.mtime_ns;
-		if (!is_dir)
-			n->version = obj->meta.etag;
-	}
-	return n;
-}
-
-struct node *node_ref(struct node *n)
-{
-	ref_take(&n->refs);
-	return n;
-}
-
-void node_unref(struct node *n)
-{
-	if (!n || !ref_drop(&n->refs))
-		return;
-	blob_unref(n->content);
-	object_unref(n->obj);
-	free(n->why);
-	free(n->own_path);
-	free(n->own_version);
-	free(n);
-}
-
-static size_t text_bytes(const char *text)
-{
-	return text ? strlen(text) + 1 : 0;
-}
-
-size_t node_bytes(const struct node *n)
-{
-	return sizeof(*n) + text_bytes(n->own_path) + text_bytes(n->own_version) + text_bytes(n->why) +
-	       (n->obj ? sizeof(*n->obj) + strlen(n->obj->key) + (n->content ? blob_len(n->content) : 0) : 0);
-}
-
-bool node_is_current(const struct node *n)
-{
-	return !n->obj || meta_current(n->view->env.meta, n->obj);
-}
-
-void node_outdated(const struct node *n)
-{
-	if (n->obj)
-		meta_forget(n->view->env.meta, n->obj->key);
-}
-
-static void reply_no_memory(view_node_fn *done, void *arg)
-{
-	done(arg, -ENOMEM, "not enough memory", NULL, 0);
-}
-
-void node_reply_content(struct view *v, const char *path, struct object *obj, int member, struct blob *content,
-                        const char *version, uint64_t ttl_ms, view_node_fn *done, void *arg)
-{
-	struct node *n = node_new(v, false, path, obj, member);
-
-	if (n && strcmp(n->version, version) != 0) {
-		n->own_version = strdup(version);
-		n->version = n->own_version;
-	}
-	if (!n || !n->version) {
-		node_unref(n);
-		reply_no_memory(done, arg);
-		return;
-	}
-	n->content = blob_ref(content);
-	n->size_known = true;
-	n->size = blob_len(content);
-	n->ttl_ms = ttl_ms;
-	done(arg, 0, NULL, n, ttl_ms);
-	node_unref(n);
-}
-
-struct probe {
-	struct node *node;
-	view_node_fn *done;
-	void *arg;
-};
-
-static void probe_done(void *arg, int err, const char *why, uint64_t size)
-{
-	struct probe *p = arg;
-	struct node *n = p->node;
-
-	if (err == -ECANCELED) {
-		p->done(p->arg, err, why, NULL, 0);
-		goto out;
-	}
-	n->size_known = true;
-	n->size = size;
-	if (err) {
-		/* What is known of the object is out of date: the next look-up asks anew. */
-		if (err == -ESTALE || err == -ENOENT)
-			node_outdated(n);
-		/* The file is there, only its bytes can't be had: it can be listed and
-		 * asked for its attributes; open tells why. */
-		n->size = 0;
-		n->err = err;
-		n->why = strdup(why ? why : "");
-		n->ttl_ms = 0;
-	}
-	p->done(p->arg, 0, NULL, n, n->ttl_ms);
-out:
-	node_unref(n);
-	free(p);
-}
-
-void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
-                      const struct wanted *wanted, view_node_fn *done, void *arg)
-{
-	struct node *n = node_new(v, false, obj->key, obj, member);
-	struct probe *p;
-
-	if (!n) {
-		reply_no_memory(done, arg);
-		return;
-	}
-	n->ttl_ms = ttl_ms;
-	n->size_known = v->ops->size(v, obj, &n->size);
-	if (n->size_known || listing) {
-		done(arg, 0, NULL, n, ttl_ms);
-		node_unref(n);
-		return;
-	}
-	p = calloc(1, sizeof(*p));
-	if (!p) {
-		node_unref(n);
-		reply_no_memory(done, arg);
-		return;
-	}
-	*p = (struct probe){ n, done, arg };
-	v->ops->probe(v, obj, wanted, probe_done, p);
-}
-
-/* ----------------------------------------------------------------- views */
 
 static void view_free(struct view *v)
 {
 	if (!v)
 		return;
-	view_free(v->frames);
-	view_free(v->mfcc);
+	for (unsigned i = 0; i < VIEW_PARTS_MAX; i++)
+		view_free(v->parts[i]);
+	catalog_unref(v->catalog);
 	view_config_done(&v->cfg);
 	free(v->dynamic_name);
 	free(v);
@@ -216,56 +49,64 @@ static const struct view_config *find_config(const struct views *vs, enum view_t
 	return NULL;
 }
 
-static int view_new(const struct views *vs, const struct view_config *cfg, struct view **ret_view);
+static int view_new(struct views *vs, const struct view_config *cfg, struct view **ret_view);
 
-/* The view that a samples view shows a part of: the section it names, or the
- * defaults, with these specs. */
-static int part_new(const struct views *vs, enum view_type type, const char *section, const struct view_config *cfg,
-                    struct view **ret_view)
+/* The i-th view of which `whole` shows a part: the section that it names, or the defaults, with
+ * its parameters. */
+static int part_new(struct views *vs, struct view *whole, unsigned i, struct view **ret_view)
 {
-	const struct view_config *found = find_config(vs, type, section);
+	const struct view_config *cfg = &whole->cfg, *found;
 	struct view_config part;
-	int err = found ? view_config_copy(&part, found) : view_config_init(&part, type, section);
+	enum view_type type;
+	const char *key, *section;
+	int err;
 
+	view_config_part(cfg, i, &type, &key, &section);
+	found = find_config(vs, type, section);
+	err = found ? view_config_copy(&part, found) : view_config_init(&part, type, section);
 	if (err < 0)
 		return err;
-	part.frames = cfg->frames;
-	part.mfcc = cfg->mfcc;
+	view_kind(type)->lend(&part, cfg);
+	part.missing = cfg->missing;
 	err = view_new(vs, &part, ret_view);
-	if (err == 0)
-		(*ret_view)->cfg.missing = cfg->missing;
+	if (!err)
+		(*ret_view)->whole = whole;
 	view_config_done(&part);
 	return err;
 }
 
-static int view_new(const struct views *vs, const struct view_config *cfg, struct view **ret_view)
+static int view_new(struct views *vs, const struct view_config *cfg, struct view **ret_view)
 {
+	const struct view_kind *kind = view_kind(cfg->type);
 	struct view *v = calloc(1, sizeof(*v));
 	int err;
 
 	if (!v)
 		return -ENOMEM;
 	err = view_config_copy(&v->cfg, cfg);
-	if (err < 0) {
-		free(v);
-		return err;
-	}
-	v->ops = ops_of_type[cfg->type];
+	v->ops = kind->ops;
 	v->env = vs->env;
-	v->cfg.missing = cfg->type == VIEW_SAMPLES ? cfg->missing : MISSING_ERROR;
-	if (cfg->type == VIEW_SAMPLES) {
-		err = part_new(vs, VIEW_FRAMES, cfg->frames_view, cfg, &v->frames);
-		if (err == 0)
-			err = part_new(vs, VIEW_MFCC, cfg->mfcc_view, cfg, &v->mfcc);
-		/* Last: from here on others may share what this view has. */
-		v->catalog = err == 0 ? catalogs_find(vs->catalogs, v) : NULL;
-		if (!v->catalog) {
-			view_free(v);
-			return err ? err : -ENOMEM;
-		}
+	v->owner = vs;
+	for (unsigned i = 0; i < kind->n_parts && !err; i++)
+		err = part_new(vs, v, i, &v->parts[i]);
+	if (!err && kind->has_catalog) {
+		const struct catalog_spec spec = {
+			.match = v->cfg.match,
+			.audio_match = v->parts[SAMPLES_MFCC]->cfg.match,
+			.split_names = v->cfg.split_names,
+			.path = v->cfg.path,
+			.audio = v->cfg.audio,
+			.hidden = kind->ops->root_files,
+		};
+
+		v->catalog = catalogs_find(vs->catalogs, &spec);
+		err = v->catalog ? 0 : -ENOMEM;
 	}
-	*ret_view = v;
-	return 0;
+	if (err)
+		view_free(v);
+	else
+		*ret_view = v;
+	return err;
 }
 
 int views_new(const struct view_config *cfg, size_t n, const struct view_env *env, char *why, struct views **ret_views)
@@ -280,7 +121,8 @@ int views_new(const struct view_config *cfg, size_t n, const struct view_env *en
 	vs->env = *env;
 	vs->list = calloc(n ? n : 1, sizeof(*vs->list));
 	vs->configs = calloc(n ? n : 1, sizeof(*vs->configs));
-	vs->catalogs = catalogs_new(env->index_max);
+	const struct catalogs_options o = { env->meta, env->stats, env->index_max, env->metadata_ttl_ms };
+	vs->catalogs = catalogs_new(&o);
 	if (!vs->list || !vs->configs || !vs->catalogs)
 		goto fail;
 	for (; vs->n < n; vs->n++) {
@@ -298,6 +140,14 @@ int views_new(const struct view_config *cfg, size_t n, const struct view_env *en
 fail:
 	views_free(vs);
 	return err;
+}
+
+static void remove_dynamic_locked(struct views *vs, struct view *v)
+{
+	HASH_DELETE(hh, vs->dynamic, v);
+	DL_DELETE(vs->unused, v);
+	vs->n_unused--;
+	stats_add(vs->env.stats, STAT_views, -1);
 }
 
 void views_cancel(struct views *vs)
@@ -320,10 +170,11 @@ void views_free(struct views *vs)
 		view_free(vs->list[i]);
 		view_config_done(&vs->configs[i]);
 	}
-	while (vs->dynamic) {
-		struct view *next = vs->dynamic->next;
-		view_free(vs->dynamic);
-		vs->dynamic = next;
+	while (vs->unused) {
+		struct view *v = vs->unused;
+
+		remove_dynamic_locked(vs, v);
+		view_free(v);
 	}
 	catalogs_free(vs->catalogs);
 	free(vs->list);
@@ -355,10 +206,109 @@ static struct view *find_plain(struct views *vs, const char *name, size_t len)
 	return NULL;
 }
 
+/* Names with parameters: those in use, and the last that were. */
+static struct view *find_dynamic_locked(struct views *vs, const char *name)
+{
+	struct view *v;
+
+	HASH_FIND_STR(vs->dynamic, name, v);
+	if (v && v->refs++ == 0) {
+		DL_DELETE(vs->unused, v);
+		vs->n_unused--;
+	}
+	return v;
+}
+
+static struct view *view_whole(struct view *v)
+{
+	while (v->whole)
+		v = v->whole;
+	return v;
+}
+
+void view_ref(struct view *v)
+{
+	v = view_whole(v);
+	if (!v->dynamic_name)
+		return;
+	pthread_mutex_lock(&v->owner->lock);
+	v->refs++;
+	pthread_mutex_unlock(&v->owner->lock);
+}
+
+void view_unref(struct view *v)
+{
+	struct view *oldest = NULL;
+	struct views *vs;
+
+	if (!v)
+		return;
+	v = view_whole(v);
+	if (!v->dynamic_name)
+		return;
+	vs = v->owner;
+	pthread_mutex_lock(&vs->lock);
+	if (--v->refs == 0) {
+		DL_APPEND(vs->unused, v);
+		if (++vs->n_unused > UNUSED_MAX) {
+			oldest = vs->unused;
+			remove_dynamic_locked(vs, oldest);
+		}
+	}
+	pthread_mutex_unlock(&vs->lock);
+	view_free(oldest);
+}
+
+static size_t list_bytes(char *const *list)
+{
+	size_t bytes = 0;
+
+	for (; list && *list; list++)
+		bytes += sizeof(*list) + strlen(*list) + 1 + HEAP;
+	return bytes;
+}
+
+/* What goes with it, roughly. */
+static size_t bytes_of(const struct view *v)
+{
+	size_t bytes = sizeof(*v) + HEAP + list_bytes(v->cfg.match) + list_bytes(v->cfg.split_names);
+
+	for (unsigned i = 0; i < VIEW_PARTS_MAX; i++)
+		bytes += v->parts[i] ? bytes_of(v->parts[i]) : 0;
+	return bytes;
+}
+
+size_t view_bytes(const struct view *v)
+{
+	return v->dynamic_name ? bytes_of(v) + strlen(v->dynamic_name) + 1 : 0;
+}
+
+/* Made outside of the lock; another one may have been first. Takes v and its name. */
+static struct view *add_dynamic(struct views *vs, struct view *v, char *name)
+{
+	struct view *first;
+
+	v->dynamic_name = name;
+	v->refs = 1;
+	pthread_mutex_lock(&vs->lock);
+	first = find_dynamic_locked(vs, name);
+	if (!first) {
+		HASH_ADD_KEYPTR(hh, vs->dynamic, v->dynamic_name, strlen(v->dynamic_name), v);
+		if (table_added(v)) {
+			stats_add(vs->env.stats, STAT_views, 1);
+			first = v;
+			v = NULL;
+		}
+	}
+	pthread_mutex_unlock(&vs->lock);
+	view_free(v);
+	return first;
+}
+
 struct view *views_find(struct views *vs, const char *name, char *why)
 {
 	const char *at = strchrnul(name, '@');
-	struct view *base = find_plain(vs, name, (size_t)(at - name)), *v = NULL;
+	struct view *base = find_plain(vs, name, (size_t)(at - name)), *v;
 	struct view_config c;
 	char *copy;
 
@@ -366,29 +316,16 @@ struct view *views_find(struct views *vs, const char *name, char *why)
 	if (!base || *at == '\0')
 		return base;
 	pthread_mutex_lock(&vs->lock);
-	for (v = vs->dynamic; v; v = v->next)
-		if (strcmp(v->dynamic_name, name) == 0)
-			break;
-	if (v)
-		goto out;
-	if (vs->n_dynamic >= DYNAMIC_MAX) {
-		snprintf(why, VIEW_WHY_MAX, "more than %u different lists of view parameters", DYNAMIC_MAX);
-		goto out;
-	}
-	if (view_config_copy(&c, &base->cfg) < 0)
-		goto out;
-	copy = strdup(name);
-	if (copy && view_config_set_list(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0) {
-		v->dynamic_name = copy;
-		v->next = vs->dynamic;
-		vs->dynamic = v;
-		vs->n_dynamic++;
-	} else {
-		free(copy);
-	}
-	view_config_done(&c);
-out:
+	v = find_dynamic_locked(vs, name);
 	pthread_mutex_unlock(&vs->lock);
+	if (v || view_config_copy(&c, &base->cfg) < 0)
+		return v;
+	copy = strdup(name);
+	if (copy && view_config_set_list(&c, at + 1, why) == 0 && view_new(vs, &c, &v) == 0)
+		v = add_dynamic(vs, v, copy);
+	else
+		free(copy);
+	view_config_done(&c);
 	return v;
 }
 
@@ -399,19 +336,15 @@ struct node *view_root(struct view *v)
 
 bool view_matches(const struct view_config *c, const char *key)
 {
-	for (char **m = c->match; *m; m++)
-		if (text_glob_basename(*m, key))
-			return true;
-	return false;
+	return name_matches(c->match, key);
+}
+
+bool view_shows(const struct view *v, const char *key)
+{
+	return view_matches(&v->cfg, key) && (!v->ops->shows || v->ops->shows(v, key));
 }
 
 bool view_hides(const struct view *v, const char *key)
 {
-	const char *const *name = v->ops->root_files;
-	size_t len = strcspn(key, "/");
-
-	for (; name && *name; name++)
-		if (strlen(*name) == len && memcmp(*name, key, len) == 0)
-			return true;
-	return false;
+	return name_is_hidden(v->ops->root_files, key);
 }

@@ -1,8 +1,7 @@
 /* view.h - virtual trees: what stands in one top-level directory, and the bytes
  * of its files. Knows objects and decoded values, nothing of FUSE.
  *
- * A node is one version of one path in a view: immutable, shared by reference
- * count. Asynchronous functions call back exactly once, from any thread or
+ * Asynchronous functions call back exactly once, from any thread or
  * before they return, with no lock held; callbacks must not block. `why` is a
  * sentence, valid during the call, NULL on success. Errors are negative errno
  * as in the table of the man page. wanted (base/wanted.h; NULL: always) is the
@@ -16,7 +15,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "base/ref.h"
+#include "view/name.h"
+#include "view/node.h"
 #include "view/view_config.h"
 
 struct blob;
@@ -29,8 +29,7 @@ struct wanted;
 struct view;
 struct views;
 
-#define VIEW_VERSION_MAX 192
-#define VIEW_FILE_NAME_MAX 255   /* bytes; longer names are left out */
+#define VIEW_FILE_NAME_MAX NAME_BYTES_MAX
 
 /* What the views stand on; borrowed. */
 struct view_env {
@@ -41,37 +40,6 @@ struct view_env {
 	size_t index_max;        /* bytes that all index.csv, and what they are made from, may take */
 	uint64_t metadata_ttl_ms;
 };
-
-struct node {
-	struct ref refs;
-	struct view *view;
-	bool is_dir;
-	int member;              /* which of an object's files; the view type's own numbers */
-	const char *path;        /* directories: prefix, "" or ending in '/'; else the object's key */
-	struct object *obj;      /* whose bytes give the content; NULL: none does */
-	struct blob *content;    /* files that are complete in memory */
-	bool size_known;         /* false: only a look-up tells (it takes a probe) */
-	uint64_t size;           /* bytes; 0 when err */
-	int err;                 /* the probe failed: open answers this */
-	char *why;               /* NULL, or the sentence for err */
-	int64_t mtime_ns;        /* OBJECT_MTIME_UNKNOWN: shown as the mount's own */
-	uint64_t ttl_ms;         /* how long the look-up holds, from when it was made */
-	const char *version;     /* ETag and whatever else the content depends on; "" for directories */
-	char *own_path, *own_version;  /* those that aren't the object's own; else NULL */
-};
-
-struct node *node_ref(struct node *n);
-void node_unref(struct node *n);  /* NULL allowed */
-
-/* Memory that goes with it, bytes: its object counted as if nobody else had it. The content of
- * index.csv and classes.txt isn't counted: the kernel is told to forget them at once. */
-size_t node_bytes(const struct node *n);
-
-/* False once it is known that the node's object has been replaced. */
-bool node_is_current(const struct node *n);
-
-/* The store said that the object is another one now: the next look-up asks anew. */
-void node_outdated(const struct node *n);
 
 /* All views of a configuration; a samples view has its frames and mfcc specs
  * already. Returns 0 or -errno with why[VIEW_WHY_MAX]. cfg is copied. */
@@ -88,15 +56,18 @@ size_t views_count(const struct views *vs);
 struct view *views_at(struct views *vs, size_t i);
 const char *view_name(const struct view *v);
 
-/* NAME, or NAME@key=value,...: made on first use and kept. NULL when there is
- * none, or the list is wrong: then why[VIEW_WHY_MAX] tells ("" for a plain name). */
+/* NAME, or NAME@key=value,...: made on first use, and forgotten some time after nobody has it or
+ * a node of it any more. With a reference. NULL when there is none, or the list is wrong: then
+ * why[VIEW_WHY_MAX] tells ("" for a plain name). */
 struct view *views_find(struct views *vs, const char *name, char *why);
+
+void view_ref(struct view *v);
+void view_unref(struct view *v);  /* NULL allowed */
 
 /* The view's top directory. NULL when out of memory. */
 struct node *view_root(struct view *v);
 
 /* One name in a directory of a view. -ENOENT: ttl_ms tells how long that holds. */
-typedef void view_node_fn(void *arg, int err, const char *why, struct node *n, uint64_t ttl_ms);
 void view_lookup(struct node *dir, const char *name, const struct wanted *wanted, view_node_fn *done, void *arg);
 
 /* Reading a directory: entries come one by one, pages are fetched in between.

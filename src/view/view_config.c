@@ -8,31 +8,31 @@
 #include "base/buf.h"
 #include "base/keys.h"
 #include "view/view_keys.h"
+#include "view/view_priv.h"
 
 #define LIST_KEYS_MAX 64   /* key=value in one name; a name has at most 255 bytes */
 
-#define VIDEO_GLOBS \
-	"*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.ts *.m2ts *.mts *.mpg *.mpeg *.wmv *.flv *.3gp *.ogv"
-#define AUDIO_GLOBS \
-	"*.wav *.mp3 *.m4a *.aac *.flac *.ogg *.oga *.opus *.wma *.aif *.aiff *.au *.mka *.ac3 *.amr"
+#define VIEW_KINDS_EXTERN(upper, lower) extern const struct view_kind view_kind_##lower;
+VIEW_TYPES(VIEW_KINDS_EXTERN)
+#undef VIEW_KINDS_EXTERN
 
-static const struct {
-	const char *name;
-	const char *match;
-} types[] = {
-	[VIEW_RAW] = { "raw", "*" },
-	[VIEW_FRAMES] = { "frames", VIDEO_GLOBS },
-	[VIEW_MFCC] = { "mfcc", AUDIO_GLOBS " " VIDEO_GLOBS },
-	[VIEW_INFO] = { "info", AUDIO_GLOBS " " VIDEO_GLOBS },
-	[VIEW_SAMPLES] = { "samples", VIDEO_GLOBS },
+static const struct view_kind *const kinds[] = {
+#define VIEW_KINDS_ROW(upper, lower) [VIEW_##upper] = &view_kind_##lower,
+	VIEW_TYPES(VIEW_KINDS_ROW)
+#undef VIEW_KINDS_ROW
 };
 
-static const char *const types_later[] = { "images", "sheet", "wav" };
+static const char *const types_later[] = { VIEW_TYPES_LATER };
+
+const struct view_kind *view_kind(enum view_type type)
+{
+	return kinds[type];
+}
 
 int view_type_parse(const char *s, enum view_type *ret_type)
 {
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strcmp(s, types[i].name) == 0) {
+	for (size_t i = 0; i < VIEW_N_TYPES; i++) {
+		if (strcmp(s, kinds[i]->name) == 0) {
 			*ret_type = (enum view_type)i;
 			return 0;
 		}
@@ -46,17 +46,38 @@ int view_type_parse(const char *s, enum view_type *ret_type)
 
 const char *view_type_name(enum view_type type)
 {
-	return types[type].name;
+	return kinds[type]->name;
 }
 
-static const struct {
-	const char *key, *value;
-} samples_defaults[] = {
-	{ "frames", "frames" },
-	{ "mfcc", "mfcc" },
-	{ "audio", "{dir}/{stem}.*" },
-	{ "split_names", "train val valid validation test" },
-};
+const char *view_type_names(char *names)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < VIEW_N_TYPES && len < VIEW_NAMES_MAX; i++)
+		len += (size_t)snprintf(names + len, VIEW_NAMES_MAX - len, "%s%s",
+		                        i == 0 ? "" : i + 1 < VIEW_N_TYPES ? ", " : " or ", kinds[i]->name);
+	return names;
+}
+
+static bool is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_';
+}
+
+bool view_name_ok(const char *name)
+{
+	size_t len = 0;
+
+	while (is_word_char(name[len]))
+		len++;
+	return len > 0 && len <= VIEW_NAME_MAX && name[len] == '\0';
+}
+
+bool view_is_glob(const char *s)
+{
+	return strchr(s, '/') == NULL;
+}
 
 int view_config_init(struct view_config *v, enum view_type type, const char *name)
 {
@@ -70,9 +91,10 @@ int view_config_init(struct view_config *v, enum view_type type, const char *nam
 	v->type = type;
 	v->frames = spec_frames_default;
 	v->mfcc = *spec_mfcc_default(MFCC_LIBROSA);
-	err = view_config_set(v, "match", types[type].match, why);
-	for (size_t i = 0; type == VIEW_SAMPLES && !err && i < sizeof(samples_defaults) / sizeof(samples_defaults[0]); i++)
-		err = view_config_set(v, samples_defaults[i].key, samples_defaults[i].value, why);
+	v->missing = MISSING_ERROR;
+	err = view_config_set(v, "match", kinds[type]->match, why);
+	for (const struct view_default *d = kinds[type]->defaults; d && d->key && !err; d++)
+		err = view_config_set(v, d->key, d->value, why);
 	if (err)
 		view_config_done(v);
 	return err;
@@ -80,55 +102,81 @@ int view_config_init(struct view_config *v, enum view_type type, const char *nam
 
 void view_config_done(struct view_config *v)
 {
-	keys_done(&view_keys, v);
+	keys_done(&kinds[v->type]->keys, v);
 }
 
 int view_config_copy(struct view_config *dst, const struct view_config *src)
 {
 	*dst = *src;
-	return keys_dup(&view_keys, dst, src);
+	return keys_dup(&kinds[src->type]->keys, dst, src);
 }
 
 int view_config_set(struct view_config *v, const char *key, const char *value, char *why)
 {
-	return keys_set(&view_keys, 1u << v->type, v, key, value, why, VIEW_WHY_MAX);
-}
-
-/* view_config_set keeps single values in their ranges; a spec made by hand may not. */
-static int check_frames(const struct frames_spec *f, char *why)
-{
-	const struct spec s = spec_frames(f);
-
-	return spec_check(&s, why);
-}
-
-static int check_mfcc(const struct mfcc_spec *m, char *why)
-{
-	const struct spec s = spec_mfcc(m);
-
-	return spec_check(&s, why);
+	return keys_set(&kinds[v->type]->keys, VIEW_KEY_HERE, v, key, value, why, VIEW_WHY_MAX);
 }
 
 int view_config_check(const struct view_config *v, char *why)
 {
-	switch (v->type) {
-	case VIEW_FRAMES:
-		return check_frames(&v->frames, why);
-	case VIEW_MFCC:
-		return check_mfcc(&v->mfcc, why);
-	case VIEW_SAMPLES:
-		return check_frames(&v->frames, why) ? -EINVAL : check_mfcc(&v->mfcc, why);
-	case VIEW_RAW:
-	case VIEW_INFO:
-		break;
+	const struct view_kind *k = kinds[v->type];
+	int err = k->check ? k->check(v, why) : 0;
+
+	for (unsigned i = 0; i < k->n_parts && !err; i++) {
+		const struct view_kind *part = kinds[k->parts[i].type];
+
+		err = part->check ? part->check(v, why) : 0;
 	}
-	return 0;
+	return err;
 }
 
-/* A samples view shows frames and MFCC with parameters of their own. */
-static unsigned where_in_list(const struct view_config *v)
+bool view_config_part(const struct view_config *v, unsigned i, enum view_type *ret_type, const char **ret_key,
+                      const char **ret_section)
 {
-	return v->type == VIEW_SAMPLES ? 1u << VIEW_SAMPLES | 1u << VIEW_FRAMES | 1u << VIEW_MFCC : 1u << v->type;
+	const struct view_kind *k = kinds[v->type];
+
+	if (i >= k->n_parts)
+		return false;
+	*ret_type = k->parts[i].type;
+	*ret_key = k->parts[i].key;
+	*ret_section = *(const char *const *)((const char *)v + k->parts[i].section);
+	return true;
+}
+
+void view_config_borrow(struct view_config *v, const struct view_config *from)
+{
+	kinds[from->type]->lend(v, from);
+}
+
+bool view_config_has_key(const char *key)
+{
+	for (size_t i = 0; i < VIEW_N_TYPES; i++)
+		for (size_t j = 0; j < kinds[i]->keys.n; j++)
+			if (strcmp(kinds[i]->keys.key[j].name, key) == 0)
+				return true;
+	return false;
+}
+
+/* Its own keys, then those of its parts, but not those that name other sections. */
+static int set_key(struct view_config *v, const char *key, const char *value, char *why)
+{
+	const struct view_kind *k = kinds[v->type];
+	char sentence[VIEW_WHY_MAX];
+	int err;
+
+	for (unsigned i = 0; i < k->n_parts; i++) {
+		if (strcmp(key, k->parts[i].key) == 0) {
+			snprintf(why, VIEW_WHY_MAX, "%s= belongs in the configuration file", key);
+			return -EINVAL;
+		}
+	}
+	err = view_config_set(v, key, value, why);
+	for (unsigned i = 0; i < k->n_parts && err == -ENOENT; i++) {
+		err = keys_set(&kinds[k->parts[i].type]->keys, VIEW_KEY_HERE, v, key, value, sentence,
+		               sizeof(sentence));
+		if (err && err != -ENOENT)
+			memcpy(why, sentence, sizeof(sentence));
+	}
+	return err;
 }
 
 static int set_item(struct view_config *v, const char *item, char *why)
@@ -142,11 +190,7 @@ static int set_item(struct view_config *v, const char *item, char *why)
 	}
 	memcpy(key, item, (size_t)(equals - item));
 	key[equals - item] = '\0';
-	if (v->type == VIEW_SAMPLES && (strcmp(key, "frames") == 0 || strcmp(key, "mfcc") == 0)) {
-		snprintf(why, VIEW_WHY_MAX, "%s= belongs in the configuration file", key);
-		return -EINVAL;
-	}
-	return keys_set(&view_keys, where_in_list(v), v, key, equals + 1, why, VIEW_WHY_MAX);
+	return set_key(v, key, equals + 1, why);
 }
 
 /* What a key accepts may depend on one that stands behind it (num_frames = all, sampling =
@@ -188,5 +232,5 @@ int view_config_set_list(struct view_config *v, const char *list, char *why)
 void view_config_print(const struct view_config *v, struct buf *out)
 {
 	buf_printf(out, "type = %s\n", view_type_name(v->type));
-	keys_print(&view_keys, 1u << v->type, v, out);
+	keys_print(&kinds[v->type]->keys, VIEW_KEY_HERE, v, out);
 }

@@ -8,12 +8,12 @@
 #include <stddef.h>
 
 #include "media/spec.h"
+#include "view/view_types.h"
 
 #define VIEW_WHY_MAX 512
 _Static_assert(VIEW_WHY_MAX >= SPEC_WHY_MAX, "a spec says why into the same room");
 #define VIEW_NAME_MAX 64   /* bytes; letters, digits, '-', '_' */
 
-enum view_type { VIEW_RAW, VIEW_FRAMES, VIEW_MFCC, VIEW_INFO, VIEW_SAMPLES };
 enum view_streams { STREAMS_AUTO, STREAMS_AV };
 enum view_missing { MISSING_ZEROS, MISSING_ERROR };
 
@@ -35,9 +35,10 @@ struct view_config {
 	char **split_names;         /* NULL-terminated */
 };
 
-/* A view of this type and name with its defaults (match: raw *, frames and
- * samples the video endings, mfcc audio and video endings, info both). Returns
- * 0, -EINVAL (name) or -ENOMEM. */
+/* 1..VIEW_NAME_MAX letters, digits, '-', '_'. */
+bool view_name_ok(const char *name);
+
+/* A view of this type and name with its defaults. Returns 0, -EINVAL (name) or -ENOMEM. */
 int view_config_init(struct view_config *v, enum view_type type, const char *name);
 void view_config_done(struct view_config *v);
 int view_config_copy(struct view_config *dst, const struct view_config *src);
@@ -46,6 +47,13 @@ int view_config_copy(struct view_config *dst, const struct view_config *src);
  * that is not supported yet). */
 int view_type_parse(const char *s, enum view_type *ret_type);
 const char *view_type_name(enum view_type type);
+
+/* "raw, frames, mfcc, info or samples", in names[VIEW_NAMES_MAX]; returns it. */
+#define VIEW_NAMES_MAX 256
+const char *view_type_names(char *names);
+
+/* Has a view of any type such a key? */
+bool view_config_has_key(const char *key);
 
 /* Sets one key. Returns 0, -ENOENT (no such key for this type; why lists the
  * keys there are) or -EINVAL (why tells the accepted values). */
@@ -60,6 +68,14 @@ int view_config_set_list(struct view_config *v, const char *list, char *why);
 /* After all keys: checks what depends on several (win_length <= n_fft,
  * fmin < fmax, n_mfcc <= n_mels, num_frames=all <-> sampling ...). 0 or -EINVAL. */
 int view_config_check(const struct view_config *v, char *why);
+
+/* The views that v names for parameters: of each the type, the key, and the name it has there.
+ * False: no more. */
+bool view_config_part(const struct view_config *v, unsigned i, enum view_type *ret_type, const char **ret_key,
+                      const char **ret_section);
+
+/* Gives v the parameters that `from`, a part, has. */
+void view_config_borrow(struct view_config *v, const struct view_config *from);
 
 /* All keys and present values, "key = value\n" each, as in a section. */
 struct buf;

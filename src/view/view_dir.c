@@ -198,12 +198,9 @@ static void take_object(struct taking *t, struct object *obj, size_t skip)
 	struct view *v = t->d->dir->view;
 	const char *ending = v->ops->ending ? v->ops->ending : "", *part = obj->key + skip;
 	struct node *n = NULL;
-	struct name_class class;
 	char *name;
 
-	if (!part[0] || !view_matches(&v->cfg, obj->key))
-		return;
-	if (v->cfg.type == VIEW_SAMPLES && !name_classify(v->cfg.path, v->cfg.split_names, obj->key, &class))
+	if (!part[0] || !view_shows(v, obj->key))
 		return;
 	if (!name_is_possible(part, strlen(part), ending) || view_hides(v, obj->key)) {
 		t->left_out++;

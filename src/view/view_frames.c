@@ -2,14 +2,18 @@
  *
  * A row is decoded when its bytes are read, and not before. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/blob.h"
 #include "base/buf.h"
+#include "base/text.h"
 #include "format/npy.h"
 #include "media/plan.h"
 #include "media/samples.h"
 #include "store/object.h"
+#include "view/view_keys.h"
 #include "view/view_priv.h"
 
 /* Whoever has read this much without a gap goes on to the end. More than the
@@ -202,10 +206,152 @@ static void frames_read(struct view_file *f, uint64_t off, size_t len, const str
 		samples_clip(v->env.samples, f->node->obj, &v->cfg.frames, wanted, shape_answer, r);
 }
 
-const struct view_ops view_frames_ops = {
+static const struct view_ops ops = {
 	.ending = ".npy",
 	.size = frames_size,
 	.probe = frames_probe,
 	.read = frames_read,
 	.read_now = frames_read_now,
+};
+
+/* ---- keys ------------------------------------------------------------------------- */
+
+static const char *const resize_names[] = { "crop", "stretch", "pad", NULL };
+static const char *const sampling_names[] = { "uniform", "linspace", "keyframes", NULL };
+static const char *const samplings_later[] = { "fps", "stride", NULL };
+
+static int set_num_frames(void *obj, const char *value)
+{
+	struct frames_spec *f = &((struct view_config *)obj)->frames;
+	uint64_t n;
+
+	if (strcmp(value, "all") == 0) {
+		if (f->sampling != SAMPLING_UNIFORM && f->sampling != SAMPLING_ALL)
+			return -EINVAL;
+		f->num_frames = 0;
+		f->sampling = SAMPLING_ALL;
+		return 0;
+	}
+	if (text_parse_uint(value, 1, SPEC_FRAMES_MAX, &n))
+		return -EINVAL;
+	f->num_frames = (uint32_t)n;
+	if (f->sampling == SAMPLING_ALL)
+		f->sampling = SAMPLING_UNIFORM;
+	return 0;
+}
+
+static void print_num_frames(const void *obj, struct buf *out)
+{
+	const struct frames_spec *f = &((const struct view_config *)obj)->frames;
+
+	if (f->sampling == SAMPLING_ALL)
+		buf_puts(out, "all");
+	else
+		buf_printf(out, "%u", f->num_frames);
+}
+
+/* "uniform" is also what num_frames = all calls itself. */
+static int set_sampling(void *obj, const char *value)
+{
+	struct frames_spec *f = &((struct view_config *)obj)->frames;
+
+	for (uint32_t i = 0; sampling_names[i]; i++) {
+		if (strcmp(value, sampling_names[i]) != 0)
+			continue;
+		if (f->sampling != SAMPLING_ALL)
+			f->sampling = i;
+		else if (i != SAMPLING_UNIFORM)
+			return -EINVAL;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void print_sampling(const void *obj, struct buf *out)
+{
+	uint32_t sampling = ((const struct view_config *)obj)->frames.sampling;
+
+	buf_puts(out, sampling_names[sampling == SAMPLING_ALL ? SAMPLING_UNIFORM : sampling]);
+}
+
+/* "224", "224x320" (height x width) or "native". */
+static int set_size(void *obj, const char *value)
+{
+	struct frames_spec *f = &((struct view_config *)obj)->frames;
+	uint64_t height = 0, width = 0;
+	char text[16];
+	char *x;
+
+	if (strcmp(value, "native") == 0) {
+		f->height = f->width = f->square = 0;
+		return 0;
+	}
+	if (strlen(value) >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, value, strlen(value) + 1);
+	x = strchr(text, 'x');
+	if (x)
+		*x = '\0';
+	if (text_parse_uint(text, 1, SPEC_SIDE_MAX, &height) ||
+	    text_parse_uint(x ? x + 1 : text, 1, SPEC_SIDE_MAX, &width))
+		return -EINVAL;
+	f->height = (uint32_t)height;
+	f->width = (uint32_t)width;
+	f->square = x == NULL;
+	return 0;
+}
+
+static void print_size(const void *obj, struct buf *out)
+{
+	const struct frames_spec *f = &((const struct view_config *)obj)->frames;
+
+	if (f->height == 0)
+		buf_puts(out, "native");
+	else if (f->square)
+		buf_printf(out, "%u", f->height);
+	else
+		buf_printf(out, "%ux%u", f->height, f->width);
+}
+
+static const struct key keys[] = {
+	VIEW_KEY_MATCH,
+	{ VIEW_KEY("num_frames", KEY_CUSTOM), .set = set_num_frames,
+	  .print = print_num_frames,
+	  .accepts = "a whole number from 1 to 65536, or (with sampling = uniform) all" },
+	{ VIEW_KEY("sampling", KEY_CUSTOM), .set = set_sampling,
+	  .print = print_sampling, .later = samplings_later,
+	  .accepts = "uniform, linspace or keyframes (with num_frames = all: uniform)" },
+	{ VIEW_KEY("size", KEY_CUSTOM), .set = set_size, .print = print_size,
+	  .accepts = "N or HEIGHTxWIDTH with sides from 1 to 16384 pixels, or native" },
+	{ VIEW_KEY("resize", KEY_CHOICE), VIEW_AT(frames.resize), .choices = resize_names },
+	VIEW_KEYS_WINDOW,
+	VIEW_KEY_LATER("jitter"),
+	VIEW_KEY_LATER("tolerance"),
+	VIEW_KEY_LATER("fps"),
+	VIEW_KEY_LATER("layout"),
+	VIEW_KEY_LATER("dtype"),
+	VIEW_KEY_LATER("mean"),
+	VIEW_KEY_LATER("std"),
+};
+
+static int check(const struct view_config *v, char *why)
+{
+	/* Keys keep single values in their ranges; a spec made by hand may not. */
+	const struct spec s = spec_frames(&v->frames);
+
+	return spec_check(&s, why);
+}
+
+static void lend(struct view_config *to, const struct view_config *from)
+{
+	to->frames = from->frames;
+}
+
+const struct view_kind view_kind_frames = {
+	.name = "frames",
+	.match = VIEW_VIDEO_GLOBS,
+	.keys = VIEW_KEYS_TABLE(keys),
+	.check = check,
+	.lend = lend,
+	.ops = &ops,
 };

@@ -13,6 +13,7 @@
 #include "media/proto.h"
 #include "media/samples.h"
 #include "store/object.h"
+#include "view/view_keys.h"
 #include "view/view_priv.h"
 
 #define INFO_MAX ((size_t)1 << 20)   /* bytes */
@@ -239,9 +240,18 @@ static void info_read(struct view_file *file, uint64_t off, size_t len, const st
 	samples_table(f->view->env.samples, f->obj, wanted, table_answer, f);
 }
 
-const struct view_ops view_info_ops = {
+static const struct view_ops ops = {
 	.ending = ".txt",
 	.size = info_size,
 	.probe = info_probe,
 	.read = info_read,
+};
+
+static const struct key keys[] = { VIEW_KEY_MATCH };
+
+const struct view_kind view_kind_info = {
+	.name = "info",
+	.match = VIEW_AUDIO_GLOBS " " VIEW_VIDEO_GLOBS,
+	.keys = VIEW_KEYS_TABLE(keys),
+	.ops = &ops,
 };

@@ -106,12 +106,10 @@ static void reply_none(struct view *v, view_node_fn *done, void *arg)
 static char *candidate_key(const struct view *v, const char *dir, const char *name, int *ret_err)
 {
 	char *key = name_to_key(dir, name, v->ops->ending ? v->ops->ending : "", ret_err);
-	struct name_class c;
 
 	if (!key)
 		return NULL;
-	if (view_matches(&v->cfg, key) &&
-	    (v->cfg.type != VIEW_SAMPLES || name_classify(v->cfg.path, v->cfg.split_names, key, &c)))
+	if (view_shows(v, key))
 		return key;
 	free(key);
 	*ret_err = -ENOENT;

@@ -1,13 +1,16 @@
 /* view_mfcc.c - type = mfcc: float32 (n_mfcc, T) .npy of an object's sound. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/blob.h"
 #include "base/buf.h"
+#include "base/text.h"
 #include "format/npy.h"
 #include "media/samples.h"
 #include "store/object.h"
+#include "view/view_keys.h"
 #include "view/view_priv.h"
 
 struct mfcc_read {
@@ -159,10 +162,102 @@ static bool mfcc_read_now(struct view_file *f, uint64_t off, size_t len, struct 
 	return true;
 }
 
-const struct view_ops view_mfcc_ops = {
+static const struct view_ops ops = {
 	.ending = ".npy",
 	.size = mfcc_size,
 	.probe = mfcc_probe,
 	.read = mfcc_read,
 	.read_now = mfcc_read_now,
+};
+
+/* ---- keys ------------------------------------------------------------------------- */
+
+#define DURATION_MAX 86400  /* s */
+#define CHANNELS_MAX 64
+
+static const char *const preset_names[] = { "librosa", NULL };
+static const char *const presets_later[] = { "torchaudio", "kaldi", "htk", "psf", NULL };
+
+/* As in librosa, win_length is n_fft unless it is set. */
+static int set_n_fft(void *obj, const char *value)
+{
+	struct view_config *v = obj;
+	uint64_t n;
+
+	if (text_parse_uint(value, 2, MFCC_N_FFT_MAX, &n))
+		return -EINVAL;
+	v->mfcc.n_fft = (uint32_t)n;
+	if (!v->win_length_set)
+		v->mfcc.win_length = (uint32_t)n;
+	return 0;
+}
+
+static int set_win_length(void *obj, const char *value)
+{
+	struct view_config *v = obj;
+	uint64_t n;
+
+	if (text_parse_uint(value, 1, MFCC_N_FFT_MAX, &n))
+		return -EINVAL;
+	v->mfcc.win_length = (uint32_t)n;
+	v->win_length_set = true;
+	return 0;
+}
+
+static void print_win_length(const void *obj, struct buf *out)
+{
+	buf_printf(out, "%u", ((const struct view_config *)obj)->mfcc.win_length);
+}
+
+static void print_n_fft(const void *obj, struct buf *out)
+{
+	buf_printf(out, "%u", ((const struct view_config *)obj)->mfcc.n_fft);
+}
+
+static const struct key keys[] = {
+	VIEW_KEY_MATCH,
+	{ VIEW_KEY("preset", KEY_CHOICE), VIEW_AT(mfcc.preset), .choices = preset_names,
+	  .later = presets_later },
+	{ VIEW_KEY("sr", KEY_UINT), VIEW_AT(mfcc.sr), .min = MFCC_SR_MIN, .max = MFCC_SR_MAX },
+	{ VIEW_KEY("n_mfcc", KEY_UINT), VIEW_AT(mfcc.n_mfcc), .min = 1, .max = MFCC_N_MELS_MAX },
+	{ VIEW_KEY("n_fft", KEY_CUSTOM), .set = set_n_fft, .print = print_n_fft,
+	  .accepts = "a whole number from 2 to 65536" },
+	{ VIEW_KEY("win_length", KEY_CUSTOM), .set = set_win_length,
+	  .print = print_win_length, .accepts = "a whole number from 1 to 65536" },
+	{ VIEW_KEY("hop_length", KEY_UINT), VIEW_AT(mfcc.hop_length), .min = 1,
+	  .max = MFCC_HOP_MAX },
+	{ VIEW_KEY("n_mels", KEY_UINT), VIEW_AT(mfcc.n_mels), .min = 1, .max = MFCC_N_MELS_MAX },
+	{ VIEW_KEY("fmin", KEY_REAL), VIEW_AT(mfcc.fmin), .max = MFCC_SR_MAX / 2 },
+	{ VIEW_KEY("fmax", KEY_REAL), VIEW_AT(mfcc.fmax), .max = MFCC_SR_MAX / 2,
+	  .accepts = "a number of Hz up to half of sr, or 0 for half of sr" },
+	{ VIEW_KEY("top_db", KEY_REAL), VIEW_AT(mfcc.top_db), .max = 1000, .word = "none",
+	  .word_value = -1 },
+	{ VIEW_KEY("lifter", KEY_REAL), VIEW_AT(mfcc.lifter), .max = 100000 },
+	{ VIEW_KEY("channel", KEY_INT), VIEW_AT(mfcc.channel), .max = CHANNELS_MAX - 1,
+	  .word = "mean", .word_value = -1 },
+	{ VIEW_KEY("duration", KEY_REAL), VIEW_AT(mfcc.duration), .min = 0.001,
+	  .max = DURATION_MAX, .word = "full" },
+	VIEW_KEYS_WINDOW,
+};
+
+static int check(const struct view_config *v, char *why)
+{
+	const struct spec s = spec_mfcc(&v->mfcc);
+
+	return spec_check(&s, why);
+}
+
+static void lend(struct view_config *to, const struct view_config *from)
+{
+	to->mfcc = from->mfcc;
+	to->win_length_set = from->win_length_set;
+}
+
+const struct view_kind view_kind_mfcc = {
+	.name = "mfcc",
+	.match = VIEW_AUDIO_GLOBS " " VIEW_VIDEO_GLOBS,
+	.keys = VIEW_KEYS_TABLE(keys),
+	.check = check,
+	.lend = lend,
+	.ops = &ops,
 };

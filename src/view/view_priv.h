@@ -1,11 +1,13 @@
 /* view_priv.h - what the files of the view layer share: the table row that is
- * a view type. A new type is one file and one row. */
+ * a view type. */
 #ifndef S3SAMPLEFS_VIEW_VIEW_PRIV_H
 #define S3SAMPLEFS_VIEW_VIEW_PRIV_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/keys.h"
+#include "base/table.h"
 #include "view/view.h"
 
 struct buf;
@@ -29,20 +31,64 @@ struct view_ops {
 	/* As view_read_now, with a span in which nothing is; NULL: never. */
 	bool (*read_now)(struct view_file *f, uint64_t off, size_t len, struct view_span *ret);
 
+	/* Which objects, beside the pattern of their names. NULL: all. */
+	bool (*shows)(const struct view *v, const char *key);
+
 	/* For types with members or root files: makes that node. obj is NULL for root files. listing: return
 	 * what is known without asking anybody, by done called before returning. */
 	void (*member)(struct view *v, struct object *obj, int member, bool listing, const struct wanted *wanted,
 	               view_node_fn *done, void *arg);
 };
 
+/* A view that gives some of the parameters, and some of the files. */
+struct view_part {
+	enum view_type type;
+	const char *key;               /* names its section: a key, and the string's place */
+	size_t section;
+};
+
+struct view_default {
+	const char *key, *value;       /* { NULL }: no more */
+};
+
+#define VIEW_PARTS_MAX 2
+
+/* All there is to a type. A new one is a file with one of these, and a row in view_types.h. */
+struct view_kind {
+	const char *name;              /* "frames": also its default view's */
+	const char *match;             /* globs of names that it shows by default */
+	struct keys keys;              /* view_keys.h */
+	const struct view_default *defaults;  /* NULL: none but the specs' own */
+	/* What depends on several keys: 0 or -EINVAL with why. NULL: nothing does. */
+	int (*check)(const struct view_config *v, char *why);
+	/* Gives another view what it has of parameters. For those that are parts of others. */
+	void (*lend)(struct view_config *to, const struct view_config *from);
+	struct view_part parts[VIEW_PARTS_MAX];  /* their keys may stand behind its @ as well */
+	unsigned n_parts;
+	bool has_catalog;              /* lists all that it shows */
+	const struct view_ops *ops;
+};
+
+const struct view_kind *view_kind(enum view_type type);
+
+/* Parts of a samples view, by their place. */
+enum { SAMPLES_FRAMES, SAMPLES_MFCC };
+
 struct view {
 	struct view_config cfg;
 	const struct view_ops *ops;
 	struct view_env env;
-	struct view *frames, *mfcc;    /* samples: views made of their specs, owned */
-	struct catalog *catalog;       /* samples; perhaps shared with other views, which outlive this */
-	char *dynamic_name;            /* NAME@key=value,...: what it was asked for as; else NULL */
-	struct view *next;             /* dynamic ones */
+	struct view *parts[VIEW_PARTS_MAX];  /* views made of their specs, owned */
+	struct catalog *catalog;       /* perhaps shared with other views, which outlive this */
+	struct views *owner;
+	struct view *whole;            /* of which this is a part; else NULL */
+
+	/* Views made by NAME@key=value: */
+	char *dynamic_name;            /* what it was asked for as; else NULL */
+	UT_hash_handle hh;
+	/* owner's lock: */
+	unsigned refs;                 /* nodes, and who has found it */
+	struct view *prev, *next;      /* among those that nobody has */
 };
 
 struct view_file {
@@ -59,21 +105,6 @@ struct view_file {
 	uint64_t row_bytes;            /* what follows the header comes in rows, each in one piece */
 	char header[VIEW_HEADER_MAX];
 };
-
-extern const struct view_ops view_raw_ops, view_frames_ops, view_mfcc_ops, view_info_ops, view_samples_ops;
-
-/* A node with one reference; obj and content are referenced. path is copied.
- * Version is the object's ETag. NULL when out of memory. */
-struct node *node_new(struct view *v, bool is_dir, const char *path, struct object *obj, int member);
-
-/* Calls back with a file whose content is complete in memory (a reference to content is taken). */
-void node_reply_content(struct view *v, const char *path, struct object *obj, int member, struct blob *content,
-                        const char *version, uint64_t ttl_ms, view_node_fn *done, void *arg);
-
-/* The node of an object's file in v, sized by arithmetic or, unless listing, by
- * a probe. Takes no reference to obj beyond the call. A failed probe gives a node with err. */
-void node_reply_sized(struct view *v, struct object *obj, int member, bool listing, uint64_t ttl_ms,
-                      const struct wanted *wanted, view_node_fn *done, void *arg);
 
 /* Notes a read and returns how many bytes have been read without a gap. READs
  * of one reader may arrive a little out of order. */
@@ -98,6 +129,12 @@ void view_reply_parts(const void *header, size_t header_len, const void *body, s
 
 /* True if the object's base name matches one of the view's patterns. */
 bool view_matches(const struct view_config *c, const char *key);
+
+/* Bytes of a view that its name's parameters made; 0 for others. */
+size_t view_bytes(const struct view *v);
+
+/* True if the view has files of the object, if there is one. */
+bool view_shows(const struct view *v, const char *key);
 
 /* True if the name at the view's top that leads to key is one of its own files'. */
 bool view_hides(const struct view *v, const char *key);

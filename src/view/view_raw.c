@@ -5,6 +5,7 @@
 #include "base/blob.h"
 #include "media/need.h"
 #include "store/blocks.h"
+#include "view/view_keys.h"
 #include "view/view_priv.h"
 
 struct raw_read {
@@ -71,9 +72,18 @@ static void raw_read(struct view_file *f, uint64_t off, size_t len, const struct
 	blocks_read(n->view->env.blocks, n->obj, off, len, raw_bytes, r);
 }
 
-const struct view_ops view_raw_ops = {
+static const struct view_ops ops = {
 	.ending = "",
 	.size = raw_size,
 	.probe = raw_probe,
 	.read = raw_read,
+};
+
+static const struct key keys[] = { VIEW_KEY_MATCH };
+
+const struct view_kind view_kind_raw = {
+	.name = "raw",
+	.match = "*",
+	.keys = VIEW_KEYS_TABLE(keys),
+	.ops = &ops,
 };

@@ -13,6 +13,7 @@
 #include "store/meta.h"
 #include "view/catalog.h"
 #include "view/name.h"
+#include "view/view_keys.h"
 #include "view/view_priv.h"
 
 enum { FRAMES_NPY, MFCC_NPY, LABEL_TXT, LABEL_NPY };
@@ -94,7 +95,7 @@ static void label_answer(void *arg, int err, const char *why, const struct catal
 		return;
 	}
 	name_classify(v->cfg.path, v->cfg.split_names, a->obj->key, &c);
-	number = catalog_class(data, c.label, c.label_len);
+	number = catalog_rows_class(data->rows, c.label, c.label_len);
 	if (number < 0 && !a->asked_again) {
 		/* Its class came up after the list was made. */
 		a->asked_again = true;
@@ -120,7 +121,7 @@ static void label_answer(void *arg, int err, const char *why, const struct catal
 
 static void reply_mfcc(struct ask *a, struct object *sound, uint64_t ttl_ms)
 {
-	node_reply_sized(a->view->mfcc, sound, MFCC_NPY, false, ttl_ms, a->wanted, a->done, a->arg);
+	node_reply_sized(a->view->parts[SAMPLES_MFCC], sound, MFCC_NPY, false, ttl_ms, a->wanted, a->done, a->arg);
 	ask_free(a);
 }
 
@@ -132,7 +133,7 @@ static void fail_mfcc(struct ask *a, int err, const char *why)
 
 static bool is_sound(const struct ask *a, const char *key)
 {
-	return name_is_audio_of(a->audio_prefix, key) && view_matches(&a->view->mfcc->cfg, key) &&
+	return name_is_audio_of(a->audio_prefix, key) && view_matches(&a->view->parts[SAMPLES_MFCC]->cfg, key) &&
 	       !view_matches(&a->view->cfg, key);
 }
 
@@ -247,7 +248,7 @@ static void samples_member(struct view *v, struct object *obj, int member, bool 
 	struct ask *a;
 
 	if (obj && member == FRAMES_NPY) {
-		node_reply_sized(v->frames, obj, member, listing, v->env.metadata_ttl_ms, wanted, done, arg);
+		node_reply_sized(v->parts[SAMPLES_FRAMES], obj, member, listing, v->env.metadata_ttl_ms, wanted, done, arg);
 		return;
 	}
 	if (obj && member == LABEL_TXT) {
@@ -269,8 +270,123 @@ static void samples_member(struct view *v, struct object *obj, int member, bool 
 		catalog_get(v->catalog, a->wanted, label_answer, a);
 }
 
-const struct view_ops view_samples_ops = {
+static bool samples_shows(const struct view *v, const char *key)
+{
+	struct name_class class;
+
+	return name_classify(v->cfg.path, v->cfg.split_names, key, &class);
+}
+
+static const struct view_ops ops = {
 	.members = member_names,
 	.root_files = root_names,
+	.shows = samples_shows,
 	.member = samples_member,
+};
+
+/* ---- keys ------------------------------------------------------------------------- */
+
+static const char *const streams_names[] = { "auto", "av", NULL };
+static const char *const streams_later[] = { "audio", "video", NULL };
+static const char *const missing_names[] = { "zeros", "error", NULL };
+static const char *const missing_later[] = { "skip", NULL };
+
+_Static_assert(sizeof(enum view_streams) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
+_Static_assert(sizeof(enum view_missing) == sizeof(uint32_t), "KEY_CHOICE sets 32 bits");
+
+static bool is_directory_name(const char *s)
+{
+	return strchr(s, '/') == NULL && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+}
+
+/* Directories, {split} and {label}, each at most once and the label there,
+ * then "**" for the rest of the key. */
+static bool is_label_path(const char *s)
+{
+	bool split = false, label = false;
+
+	while (strcmp(s, "**") != 0) {
+		size_t len = strcspn(s, "/");
+		bool is_split = len == 7 && strncmp(s, "{split}", len) == 0;
+		bool is_label = len == 7 && strncmp(s, "{label}", len) == 0;
+
+		if (len == 0 || !s[len] || (is_split && split) || (is_label && label))
+			return false;
+		if (!is_split && !is_label && strcspn(s, "{}*?") < len && !(len == 1 && *s == '*'))
+			return false;
+		split |= is_split;
+		label |= is_label;
+		s += len + 1;
+	}
+	return label;
+}
+
+/* "{dir}/{stem}.*": a key with {dir} and {stem} filled in, where only the last
+ * part may be a glob, so that one listing finds it. */
+static bool is_audio_pattern(const char *s)
+{
+	size_t len = strlen(s);
+	const char *base = strrchr(s, '/');
+
+	base = base ? base + 1 : s;
+	if (!strstr(base, "{stem}") || len < 2 || strcmp(s + len - 2, ".*") != 0)
+		return false;
+	for (const char *p = s; p < s + len - 1; p++) {
+		size_t name = strncmp(p, "{dir}", 5) == 0 ? 5 : strncmp(p, "{stem}", 6) == 0 ? 6 : 0;
+
+		if (name == 0 && strchr("*?[{}", *p))
+			return false;
+		p += name ? name - 1 : 0;
+	}
+	return true;
+}
+
+static const struct key keys[] = {
+	VIEW_KEY_MATCH,
+	{ VIEW_KEY("frames", KEY_STRING), VIEW_AT(frames_view), .check = view_name_ok,
+	  .nonempty = true, .accepts = "the name of a view of type frames" },
+	{ VIEW_KEY("mfcc", KEY_STRING), VIEW_AT(mfcc_view), .check = view_name_ok,
+	  .nonempty = true, .accepts = "the name of a view of type mfcc" },
+	{ VIEW_KEY("path", KEY_STRING), VIEW_AT(path), .check = is_label_path,
+	  .accepts = "directories with {label} and perhaps {split} or * among them, ending in **, such as "
+	             "{split}/{label}/**" },
+	{ VIEW_KEY("audio", KEY_STRING), VIEW_AT(audio), .check = is_audio_pattern,
+	  .accepts = "a key with {dir} and {stem} in it that ends in .*, such as {dir}/{stem}.*" },
+	{ VIEW_KEY("streams", KEY_CHOICE), VIEW_AT(streams), .choices = streams_names,
+	  .later = streams_later },
+	{ VIEW_KEY("missing", KEY_CHOICE), VIEW_AT(missing), .choices = missing_names,
+	  .later = missing_later },
+	{ VIEW_KEY("split_names", KEY_LIST), VIEW_AT(split_names),
+	  .check = is_directory_name, .accepts = "names of directories with blanks between them" },
+	VIEW_KEYS_WINDOW,
+	VIEW_KEY_LATER("jitter"),
+	VIEW_KEY_LATER("manifest"),
+	VIEW_KEY_LATER("where"),
+	VIEW_KEY_LATER("select"),
+	VIEW_KEY_LATER("classes"),
+	VIEW_KEY_LATER("split"),
+	VIEW_KEY_LATER("weights"),
+};
+
+static const struct view_default defaults[] = {
+	{ "frames", "frames" },
+	{ "mfcc", "mfcc" },
+	{ "audio", "{dir}/{stem}.*" },
+	{ "split_names", "train val valid validation test" },
+	{ "missing", "zeros" },
+	{ 0 },
+};
+
+const struct view_kind view_kind_samples = {
+	.name = "samples",
+	.match = VIEW_VIDEO_GLOBS,
+	.keys = VIEW_KEYS_TABLE(keys),
+	.defaults = defaults,
+	.parts = {
+		[SAMPLES_FRAMES] = { VIEW_FRAMES, "frames", offsetof(struct view_config, frames_view) },
+		[SAMPLES_MFCC] = { VIEW_MFCC, "mfcc", offsetof(struct view_config, mfcc_view) },
+	},
+	.n_parts = 2,
+	.has_catalog = true,
+	.ops = &ops,
 };

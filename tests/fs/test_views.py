@@ -122,3 +122,13 @@ def test_the_reason_for_a_bad_parameter_is_in_the_log_and_the_list(tree, mounted
     assert not os.path.lexists(mount / "frames@resize=zoom")
     for text in (mount.log(), (mount / ".s3samplefs/errors").read_text()):
         assert "frames@resize=zoom" in text and "crop" in text
+
+
+def test_more_views_than_are_kept_can_be_looked_at_one_after_the_other(tree, mounted):
+    mount = mounted(f"dir:{tree}")
+    with open(mount / f"frames@num_frames=1/{KEY}.npy", "rb") as first:
+        for number in range(2, 4500):
+            os.stat(mount / f"frames@num_frames={number}")
+        assert np.load(mount / f"frames@num_frames=4499,size=8/{KEY}.npy").shape == (4499, 8, 8, 3)
+        first.seek(128)
+        assert len(first.read(1000)) == 1000

@@ -303,7 +303,7 @@ static void no_memory_for_silence_is_no_want_of_sound(void **state)
 	static const struct object_meta version = { .size = 100, .etag = "v" };
 	struct object *obj = object_new("a/clip.mp4", &version);
 	char why[VIEW_WHY_MAX];
-	struct view *mfcc = views_find(views, "samples", why)->mfcc;
+	struct view *mfcc = views_find(views, "samples", why)->parts[SAMPLES_MFCC];
 	struct node *n = node_new(mfcc, false, obj->key, obj, 0);
 	struct view_file *f = view_open(n);
 	int runs = 0, no_memory = 0;
@@ -325,6 +325,52 @@ static void no_memory_for_silence_is_no_want_of_sound(void **state)
 	view_close(f);
 	node_unref(n);
 	object_unref(obj);
+}
+
+/* -- names with parameters -- */
+
+static struct view *find(const char *list, int i)
+{
+	char name[128], why[VIEW_WHY_MAX];
+	struct view *v;
+
+	snprintf(name, sizeof(name), "%s=%d", list, i);
+	v = views_find(views, name, why);
+	if (!v)
+		fail_msg("%s: %s", name, why);
+	return v;
+}
+
+/* Epochs come, 10^4 of them: what nobody has any more is forgotten, what somebody has stays. */
+static void views_with_parameters_are_forgotten_once_nobody_has_them(void **state)
+{
+	const int64_t before = stats_get(&stats, STAT_views);
+	struct view *first = find("samples@num_frames", 1), *v;
+	struct node *root = view_root(first), *part;
+
+	(void)state;
+	assert_true(view_bytes(first) > 0);
+	part = node_new(first->parts[SAMPLES_FRAMES], true, "", NULL, -1);
+	assert_true(node_bytes(root) >= view_bytes(first));
+	view_unref(first);
+	for (int i = 1; i <= 10000; i++) {
+		v = find("raw@match", i);
+		view_unref(v);
+		v = find("samples@num_frames", i);
+		view_unref(v);
+	}
+	assert_in_range(stats_get(&stats, STAT_views) - before, 1, 65);
+	assert_ptr_equal(v = find("samples@num_frames", 1), first);
+	view_unref(v);
+	node_unref(root);
+	for (int i = 2; i <= 200; i++)
+		view_unref(find("raw@match", i));
+	assert_ptr_equal(v = find("samples@num_frames", 1), first);  /* a part of it is enough */
+	view_unref(v);
+	node_unref(part);
+	for (int i = 2; i <= 200; i++)
+		view_unref(find("raw@match", i));
+	assert_in_range(stats_get(&stats, STAT_views) - before, 0, 64);
 }
 
 /* -- index.csv -- */
@@ -467,6 +513,7 @@ static void a_dropped_listing_leaves_its_turn_to_the_next(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(views_with_parameters_are_forgotten_once_nobody_has_them, setup, teardown),
 		TEST(a_directory_is_read_once_however_often_memory_runs_out),
 		TEST(no_memory_for_silence_is_no_want_of_sound),
 		TEST(a_listing_that_nobody_waits_for_ends_with_its_page),

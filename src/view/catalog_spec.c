@@ -1,0 +1,81 @@
+#include "view/catalog_spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_list(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+/* An empty one for NULL. */
+static char **copy_list(char *const *list)
+{
+	char **copy;
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = strdup(list[i]);
+		if (!copy[i]) {
+			free_list(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+int catalog_spec_copy(struct catalog_spec *dst, const struct catalog_spec *src)
+{
+	*dst = (struct catalog_spec){
+		.match = copy_list(src->match),
+		.audio_match = copy_list(src->audio_match),
+		.split_names = copy_list(src->split_names),
+		.path = src->path ? strdup(src->path) : NULL,
+		.audio = src->audio ? strdup(src->audio) : NULL,
+		.hidden = src->hidden,
+	};
+	if (dst->match && dst->audio_match && dst->split_names && !dst->path == !src->path &&
+	    !dst->audio == !src->audio)
+		return 0;
+	catalog_spec_done(dst);
+	return -ENOMEM;
+}
+
+void catalog_spec_done(struct catalog_spec *s)
+{
+	free_list(s->match);
+	free_list(s->audio_match);
+	free_list(s->split_names);
+	free(s->path);
+	free(s->audio);
+	*s = (struct catalog_spec){ 0 };
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(char *const *a, char *const *b)
+{
+	static char *const none[] = { NULL };
+
+	a = a ? a : none;
+	b = b ? b : none;
+	while (*a && *b && strcmp(*a, *b) == 0)
+		a++, b++;
+	return !*a && !*b;
+}
+
+bool catalog_spec_same(const struct catalog_spec *a, const struct catalog_spec *b)
+{
+	return same_list(a->match, b->match) && same_list(a->audio_match, b->audio_match) &&
+	       same_list(a->split_names, b->split_names) && same_text(a->path, b->path) &&
+	       same_text(a->audio, b->audio) && a->hidden == b->hidden;
+}
