@@ -187,7 +187,11 @@ static struct node *root_of(const char *name)
 {
 	char why[VIEW_WHY_MAX];
 
-	return view_root(views_find(views, name, why));
+	struct view *v = views_find(views, name, why);
+	struct node *root = view_root(v);
+
+	view_unref(v);
+	return root;
 }
 
 /* Answers the oldest LIST with the page of its token. Only it has memory. */
