@@ -12,6 +12,7 @@ struct breaker {
 	uint64_t limit_ms;     /* so long */
 	uint64_t failing_ms;   /* since when there have been failures only; 0: the last was answered */
 	uint64_t failed_ms;    /* when the last of them came */
+	uint64_t answered_ms;  /* when something was last answered; 0: never yet */
 	bool down;
 	bool probing;          /* a probe is under way */
 };
@@ -22,8 +23,9 @@ static inline void breaker_init(struct breaker *b, uint64_t limit_ms)
 }
 
 /* Something was answered, whatever it said. */
-static inline void breaker_answered(struct breaker *b)
+static inline void breaker_answered(struct breaker *b, uint64_t now_ms)
 {
+	b->answered_ms = now_ms;
 	b->failing_ms = 0;
 	b->down = false;
 }
@@ -31,6 +33,9 @@ static inline void breaker_answered(struct breaker *b)
 /* What was asked at asked_ms failed. */
 static inline void breaker_failed(struct breaker *b, uint64_t asked_ms, uint64_t now_ms)
 {
+	/* What was answered since isn't forgotten for one that was asked before. */
+	if (asked_ms < b->answered_ms)
+		asked_ms = b->answered_ms;
 	/* One failure long ago and one now say nothing of the time between. */
 	if (b->failing_ms == 0 || (asked_ms > b->failed_ms && asked_ms - b->failed_ms > b->limit_ms && !b->down))
 		b->failing_ms = asked_ms;

@@ -108,7 +108,7 @@ static bool learn(struct http *h, struct http_request *r, enum http_result resul
 	if (result == HTTP_CANCELED || result == HTTP_NOMEM || result == HTTP_CERT)
 		return false;
 	if (status > 0 && status != 502 && status != 504)
-		breaker_answered(&h->breaker);
+		breaker_answered(&h->breaker, now);
 	else
 		breaker_failed(&h->breaker, r->asked_ms, now);
 	/* A reply that began and didn't end is nothing to wait for in line. */
