@@ -140,11 +140,12 @@ unsigned ops_drop_callers(struct fsys *fs, bool tick)
 	return (unsigned)n;
 }
 
-/* Grows whenever something comes from the store or from a worker. */
+/* Grows whenever something comes from the store or from a worker, also that it has failed. */
 static int64_t work_done(const struct stats *s)
 {
 	return stats_get(s, STAT_s3_bytes) + stats_get(s, STAT_dir_bytes) + stats_get(s, STAT_meta_pages) +
-	       stats_get(s, STAT_frames_decoded) + stats_get(s, STAT_probes) + stats_get(s, STAT_mfcc_computed);
+	       stats_get(s, STAT_frames_decoded) + stats_get(s, STAT_probes) + stats_get(s, STAT_mfcc_computed) +
+	       stats_get(s, STAT_decode_errors);
 }
 
 static size_t claim_overdue(struct fsys *fs, uint64_t now_ms, struct claimed **ret)

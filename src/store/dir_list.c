@@ -132,15 +132,21 @@ static bool leads_back(const struct level *level, const struct stat *st)
 static mode_t entry_kind(struct walk *w, const struct dirent *d, const struct level *level)
 {
 	struct stat st;
+	int err;
 
 	/* What is mounted over it, readdir doesn't tell. */
 	if (d->d_type == DT_REG && !w->guarded)
 		return S_IFREG;
 	if (d->d_type == DT_DIR && !w->guarded)
 		return S_IFDIR;
-	if ((d->d_type != DT_LNK && d->d_type != DT_UNKNOWN && d->d_type != DT_REG && d->d_type != DT_DIR) ||
-	    beneath_stat(w->folder, w->path, &st) < 0)
+	if (d->d_type != DT_LNK && d->d_type != DT_UNKNOWN && d->d_type != DT_REG && d->d_type != DT_DIR)
 		return 0;
+	err = beneath_stat(w->folder, w->path, &st);
+	if (err) {
+		/* What there isn't, or what leads out, isn't listed; of what can't be told it isn't known. */
+		w->partial |= err == -ENOMEM || err == -EIO || err == -ESTALE;
+		return 0;
+	}
 	if (S_ISDIR(st.st_mode))
 		return leads_back(level, &st) ? 0 : S_IFDIR;
 	return st.st_mode & S_IFMT;

@@ -9,7 +9,9 @@
 #include "base/blob.h"
 #include "base/buf.h"
 #include "base/text.h"
+#include "base/wanted.h"
 #include "format/npy.h"
+#include "store/list_guard.h"
 #include "store/meta.h"
 #include "view/catalog.h"
 #include "view/name.h"
@@ -28,6 +30,7 @@ struct ask {
 	struct object *obj;        /* NULL for the files at the top */
 	int member;
 	char *audio_prefix;        /* mfcc.npy */
+	struct list_guard guard;   /* mfcc.npy: the pages of the listing of it */
 	uint64_t ttl_ms;           /* mfcc.npy: how long holds what there is beside the video */
 	bool asked_again;          /* label.npy */
 	const struct wanted *wanted;
@@ -39,6 +42,7 @@ static void ask_free(struct ask *a)
 {
 	object_unref(a->obj);
 	free(a->audio_prefix);
+	list_guard_done(&a->guard);
 	free(a);
 }
 
@@ -153,17 +157,24 @@ static void audio_answer(void *arg, int err, const char *why, const struct store
 	struct ask *a = arg;
 	struct object *audio = NULL;
 
+	if (!err)
+		err = list_guard_check(&a->guard, page, &why);
 	if (err) {
-		fail_mfcc(a, err, why);
+		/* That the listing is gone says nothing of the sample, which is there. */
+		fail_mfcc(a, err == -ENOENT ? -ESTALE : err, why);
 		return;
 	}
 	for (size_t i = 0; i < page->n && !audio; i++)
 		if (!page->entries[i].is_prefix && is_sound(a, page->entries[i].name))
 			audio = objects[i];
-	if (!audio && page->next)
-		ask_audio(a, page->next);
-	else
+	if (audio || !page->next)
 		reply_mfcc(a, audio ? audio : a->obj, a->view->env.metadata_ttl_ms);
+	else if (!is_wanted(a->wanted))
+		fail_mfcc(a, -ECANCELED, "nobody waits for it any more");
+	else if (list_guard_pass(&a->guard, page) < 0)
+		fail_mfcc(a, -ENOMEM, "not enough memory");
+	else
+		ask_audio(a, page->next);
 }
 
 static void listed_answer(void *arg, int err, const char *why, struct object *obj, uint64_t ttl_ms)

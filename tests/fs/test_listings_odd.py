@@ -68,6 +68,21 @@ def test_a_listing_without_end_is_eio(hostile, mounted, answer, most):
         assert server.lists - before <= most + 2
 
 
+@pytest.mark.parametrize("answer, most", [(_endless, 1000), (_circle, 8)],
+                         ids=lambda v: getattr(v, "__name__", v))
+def test_the_sound_of_a_sample_is_not_looked_for_without_end(hostile, mounted, answer, most):
+    def answers(prefix, delimiter, token):
+        if prefix == "d/x." and delimiter:
+            return answer(prefix, delimiter, token)
+        return page(keys=["d/x.mp4"]) if prefix in ("", "d/") else page()
+    server = hostile(answers)
+    mount = mounted("s3://odd", server=server)
+    before = server.lists
+    assert errno_of(os.stat, mount / "samples/d/x.mp4/mfcc.npy") == errno.EIO
+    assert server.lists - before <= most + 6
+    assert "does not end" in (mount / ".s3samplefs/errors").read_text()
+
+
 def _untidy(prefix, delimiter, token):
     """Three pages: names twice within one and where two meet, and none of it sorted."""
     keys = {None: ["d/c.mp4", "d/a.mp4", "d/c.mp4"], "2": ["d/c.mp4", "d/e.mp4", "d/b.mp4"],
