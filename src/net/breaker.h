@@ -43,6 +43,14 @@ static inline void breaker_failed(struct breaker *b, uint64_t asked_ms, uint64_t
 	b->down = now_ms - b->failing_ms >= b->limit_ms;
 }
 
+/* The clock went on by ms that don't count. */
+static inline void breaker_postpone(struct breaker *b, uint64_t ms)
+{
+	b->failing_ms += b->failing_ms ? ms : 0;
+	b->failed_ms += b->failed_ms ? ms : 0;
+	b->answered_ms += b->answered_ms ? ms : 0;
+}
+
 /* Whether a request may go out; the caller then sets probing where it is down. */
 static inline bool breaker_lets_through(const struct breaker *b)
 {

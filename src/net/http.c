@@ -15,7 +15,9 @@
 #define AHEAD_WAIT_MS 200u  /* after which a request ahead passes those on demand */
 #define CONNECTIONS_MAX 1024u
 #define PROBE_WAIT_MS 1000u /* for which a request waits to see whether the server is still down */
-#define WAIT_MAX_MS 60000u  /* sleep while nothing is timed; submissions wake us */
+#define STOOD_STILL_MS 1000u /* by which a turn is late when we ourselves were stopped */
+#define TICK_MS 1000u       /* sleep while something is timed, so that this is seen */
+#define WAIT_MAX_MS 60000u  /* sleep while nothing is; submissions wake us */
 
 TAILQ_HEAD(request_list, http_request);
 
@@ -41,6 +43,7 @@ struct http {
 	uint64_t answered_ms;      /* when a request was last answered; 0: never yet */
 	enum http_result failure;  /* the last */
 	bool turn_away;            /* all who wait in line */
+	uint64_t looked_ms;        /* at the clock, to see whether we stood still */
 	unsigned ahead;            /* transfers held by HTTP_AHEAD */
 };
 
@@ -403,9 +406,44 @@ static uint64_t wait_ms(const struct http *h)
 	uint64_t now = clock_ms();
 	uint64_t next = timers_next(&h->timers);
 
+	if (next == UINT64_MAX)
+		return WAIT_MAX_MS;
 	if (next <= now)
 		return 0;
-	return next - now < WAIT_MAX_MS ? next - now : WAIT_MAX_MS;
+	return next - now < TICK_MS ? next - now : TICK_MS;
+}
+
+/* A moment in the past, moved by ms but not into the future. */
+static void postpone(uint64_t *moment_ms, uint64_t ms, uint64_t now)
+{
+	if (*moment_ms)
+		*moment_ms = *moment_ms + ms < now ? *moment_ms + ms : now;
+}
+
+/* A process that is stopped, or a machine that is put to sleep, has missed nothing: the answers
+ * may lie in the sockets. The time for which we stood still counts against nobody, waited_ms of
+ * it were a wait. */
+static void forgive_standstill(struct http *h, uint64_t waited_ms)
+{
+	const uint64_t now = clock_ms();
+	const uint64_t ms = now - h->looked_ms - waited_ms;
+
+	if (h->looked_ms && now - h->looked_ms >= waited_ms + STOOD_STILL_MS) {
+		/* Every request that isn't in the inbox has a timer. */
+		for (size_t i = 0; i < h->timers.n; i++) {
+			struct http_request *r = timer_owner(h->timers.heap[i]);
+
+			r->deadline_ms += r->deadline_ms ? ms : 0;
+			postpone(&r->queued_ms, ms, now);
+			postpone(&r->asked_ms, ms, now);
+			if (r->transfer)
+				transfer_postpone(r->transfer, ms);
+		}
+		timers_postpone(&h->timers, ms);
+		breaker_postpone(&h->breaker, ms);
+		postpone(&h->answered_ms, ms, now);
+	}
+	h->looked_ms = now;
 }
 
 static void *http_main(void *arg)
@@ -413,15 +451,19 @@ static void *http_main(void *arg)
 	struct http *h = arg;
 
 	while (take_inbox(h)) {
+		uint64_t wait;
+
+		/* What has come is heard before anything is called late. */
+		transfers_run(h->transfers, on_ended, h);
+		forgive_standstill(h, 0);
 		fire_due(h);
 		advance_resolving(h);
-		turn_away_all(h);
-		serve_queues(h);
-		transfers_run(h->transfers, on_ended, h);
 		/* What ended made room. */
 		turn_away_all(h);
 		serve_queues(h);
-		transfers_wait(h->transfers, wait_ms(h));
+		wait = wait_ms(h);
+		transfers_wait(h->transfers, wait);
+		forgive_standstill(h, wait);
 	}
 	cancel_all(h);
 	return NULL;

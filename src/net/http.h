@@ -11,8 +11,9 @@
  * answered: once nothing has been for timeout_ms, all who wait have waited too long. A
  * transfer so slow that it would miss its deadline counts as stalled. Once nothing but
  * failures has come for timeout_ms the server counts as down (breaker.h): requests fail
- * within a second, but for one at a time, whose success ends it. Redirects
- * are not followed, HTTP/1.1 is spoken, certificates are always verified. */
+ * within a second, but for one at a time, whose success ends it. Time in which
+ * the thread itself stood still counts for none of this. Redirects are not followed,
+ * HTTP/1.1 is spoken, certificates are always verified. */
 #ifndef S3SAMPLEFS_NET_HTTP_H
 #define S3SAMPLEFS_NET_HTTP_H
 

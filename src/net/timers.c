@@ -82,6 +82,12 @@ struct timer *timers_pop_due(struct timers *all, uint64_t now_ms)
 	return t;
 }
 
+void timers_postpone(struct timers *all, uint64_t ms)
+{
+	for (size_t i = 0; i < all->n; i++)
+		all->heap[i]->at_ms += ms;
+}
+
 uint64_t timers_next(const struct timers *all)
 {
 	return all->n > 0 ? all->heap[0]->at_ms : UINT64_MAX;

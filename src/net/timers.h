@@ -33,6 +33,9 @@ void timers_clear(struct timers *all, struct timer *t);
 /* The earliest timer if it is due at now_ms, no longer set; else NULL. */
 struct timer *timers_pop_due(struct timers *all, uint64_t now_ms);
 
+/* All of them are due later by ms. */
+void timers_postpone(struct timers *all, uint64_t ms);
+
 /* When the earliest is due; UINT64_MAX if none is set. */
 uint64_t timers_next(const struct timers *all);
 

@@ -441,6 +441,14 @@ bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_
 	return got * 1000 < ms * SLOW && (double)got * (double)(deadline_ms - now) < (double)left * (double)ms;
 }
 
+void transfer_postpone(struct transfer *t, uint64_t ms)
+{
+	const uint64_t now = clock_ms();
+
+	t->progress_ms = t->progress_ms && t->progress_ms + ms < now ? t->progress_ms + ms : t->progress_ms;
+	t->mark_ms = t->mark_ms + ms < now ? t->mark_ms + ms : now;
+}
+
 /* ---- all of them ---- */
 
 int transfers_new(const struct http_options *o, struct transfers **ret_all)

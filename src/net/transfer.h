@@ -41,6 +41,9 @@ uint64_t transfer_progress_ms(const struct transfer *t);
  * rest won't be there by the deadline. */
 bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_ms);
 
+/* ms of its time don't count. */
+void transfer_postpone(struct transfer *t, uint64_t ms);
+
 /* Moves bytes; calls ended for each transfer that is over, whose request has
  * its results and still holds the transfer. */
 void transfers_run(struct transfers *all,

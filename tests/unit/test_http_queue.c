@@ -2,6 +2,7 @@
  * Through s3.h, against a server that holds its answers back. */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -278,6 +279,100 @@ static void a_store_that_is_down_is_told(void **state)
 	pending_done(&p);
 }
 
+/* What happens while the client's own thread is stopped: one request is answered, one is about
+ * to be, a third waits in line. */
+struct standstill {
+	struct world w;
+	struct pending p;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* lock: */
+	bool begun, over, answered;
+	int err;                   /* of the one that was answered */
+};
+
+static void say(struct standstill *s, bool *what)
+{
+	pthread_mutex_lock(&s->lock);
+	*what = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void wait_for(struct standstill *s, const bool *what)
+{
+	pthread_mutex_lock(&s->lock);
+	while (!*what)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* All are held until three are under way; 1 is answered during the standstill, 2 after it. */
+static bool serve_around(struct fake_request *q, void *arg)
+{
+	struct standstill *s = arg;
+	uint64_t first = 0;
+	uint64_t last;
+	bool more;
+
+	world_range(q, &first, &last);
+	if (first <= 2)
+		fake_hold(q);
+	if (first == 1)
+		wait_for(s, &s->begun);
+	if (first == 2) {
+		wait_for(s, &s->over);
+		/* It isn't there when the thread goes on. */
+		poll(NULL, 0, 100);
+	}
+	more = world_serve(q);
+	if (first == 1)
+		say(s, &s->answered);
+	return more;
+}
+
+static void stand_still(void *arg, int err, const char *why, struct blob *body)
+{
+	struct standstill *s = arg;
+	const uint64_t until = clock_ms() + 3000;
+
+	(void)why;
+	(void)body;
+	s->err = err;
+	say(s, &s->begun);
+	wait_for(s, &s->answered);
+	while (clock_ms() < until)
+		poll(NULL, 0, (int)(until - clock_ms()));
+	say(s, &s->over);
+}
+
+static void who_stood_still_has_missed_nothing(void **state)
+{
+	const struct world_options three = { .connections = 3, .timeout_ms = 2000, .attempts = 1 };
+	const struct s3_object version = { .size = WORLD_SIZE, .etag = WORLD_ETAG };
+	const struct s3_range first = { .off = 0, .len = 1 };
+	struct standstill s = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct outcome o;
+
+	(void)state;
+	pending_init(&s.p);
+	world_open(&s.w, serve_around, &s, &three);
+	pending_get(&s.p, &s.w, 1, 1, false);
+	pending_get(&s.p, &s.w, 2, 1, false);
+	s3_get(s.w.s3, "key", &version, &first, stand_still, &s);
+	fake_wait_held(s.w.server, 3);
+	pending_get(&s.p, &s.w, 3, 1, false);
+	fake_release(s.w.server);
+	pending_wait(&s.p, 3);
+	assert_int_equal(s.err, 0);
+	if (s.p.failed)
+		fail_msg("%u failed: %s", s.p.failed, s.p.last.why);
+	world_get(&s.w, "key", 4, 1, &o);
+	assert_whole(&o, 1);
+	world_close(&s.w);
+	pending_done(&s.p);
+}
+
 static void a_name_is_looked_up(void **state)
 {
 	const struct world_options named = { .host = "localhost" };
@@ -406,6 +501,7 @@ int main(void)
 		cmocka_unit_test(while_the_store_is_down_one_at_a_time_asks),
 		cmocka_unit_test(a_store_that_is_back_is_asked_by_all_again),
 		cmocka_unit_test(a_store_that_is_down_is_told),
+		cmocka_unit_test(who_stood_still_has_missed_nothing),
 		cmocka_unit_test(a_name_is_looked_up),
 		cmocka_unit_test(a_refused_connection_is_told),
 		cmocka_unit_test(a_name_that_isnt_there_is_told),
