@@ -129,6 +129,7 @@ static bool finish_headers(struct transfer *t)
 	uint64_t length;
 
 	t->headers_done = true;
+	t->mark_ms = clock_ms();  /* from here on its body is timed */
 	if (text_parse_uint(r->reply.content_length_text, 0, INT64_MAX, &length) == 0)
 		r->reply.content_length = (int64_t)length;
 	t->route = r->method == HTTP_HEAD ? HTTP_BODY_TEXT : r->hooks->accept(r);
@@ -197,7 +198,8 @@ static int on_connected(void *arg, char *ip, char *local_ip, int port, int local
 	(void)local_ip;
 	(void)port;
 	(void)local_port;
-	t->progress_ms = clock_ms();
+	/* To connect has a time of its own. */
+	t->progress_ms = t->mark_ms = clock_ms();
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -413,7 +415,6 @@ int transfer_start(struct transfer *t, const char *addresses)
 	if (curl_multi_add_handle(t->all->multi, t->easy) != CURLM_OK)
 		return -ENOMEM;
 	t->running = true;
-	t->mark_ms = clock_ms();
 	stats_add(t->all->stats, t->request->counter, 1);
 	return 0;
 }

@@ -342,6 +342,35 @@ static void a_trickle_is_a_stall(void **state)
 	}
 }
 
+/* Each part comes in less than the time for a stall, but both take longer: headers, and then the
+ * first byte of a body whose length isn't told. */
+static bool begin_slowly(struct fake_request *q, void *arg)
+{
+	struct pollfd hangup = { .fd = q->fd, .events = POLLRDHUP };
+
+	(void)arg;
+	poll(&hangup, 1, 700);
+	fake_send(q, "HTTP/1.1 206 P\r\nETag: " ETAG "\r\nContent-Range: bytes 10-12/100000\r\n"
+	          "Transfer-Encoding: chunked\r\n\r\n");
+	poll(&hangup, 1, 700);
+	fake_send(q, "3\r\n");
+	world_send_bytes(q, 10, 3);
+	return fake_send(q, "\r\n0\r\n\r\n");
+}
+
+static void who_begins_slowly_hasnt_stalled(void **state)
+{
+	const struct world_options quick = { .timeout_ms = 4000, .attempts = 1 };
+	struct outcome o;
+	struct world w;
+
+	(void)state;
+	world_open(&w, begin_slowly, NULL, &quick);
+	world_get(&w, "key", 10, 3, &o);
+	assert_whole(&o, 3);
+	world_close(&w);
+}
+
 static bool change_version(struct fake_request *q, void *arg)
 {
 	uint64_t first;
@@ -507,6 +536,7 @@ int main(void)
 		cmocka_unit_test(a_body_longer_than_promised_is_asked_for_again),
 		cmocka_unit_test(what_a_reply_left_over_spoils_no_other),
 		cmocka_unit_test(a_trickle_is_a_stall),
+		cmocka_unit_test(who_begins_slowly_hasnt_stalled),
 		cmocka_unit_test(a_resumed_body_is_never_a_mix),
 		cmocka_unit_test(endless_headers_are_cut_off),
 		cmocka_unit_test(what_isnt_http_is_refused),
