@@ -262,6 +262,12 @@ static enum http_result translate(CURLcode code, const struct transfer *t)
 	}
 }
 
+/* curl tells the URL of a proxy that it doesn't understand: all of it, or as much as finds room. */
+static bool tells_password(const struct transfer *t, const char *text)
+{
+	return t->proxy && (strchr(text, '@') || (strchr(t->proxy->url, '@') && strcasestr(text, "proxy")));
+}
+
 /* curl's words, or better the system's where it was the system. */
 static void store_detail(struct transfer *t, CURLcode code)
 {
@@ -279,6 +285,8 @@ static void store_detail(struct transfer *t, CURLcode code)
 	curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error);
 	if (code == CURLE_COULDNT_CONNECT && os_error > 0)
 		text = strerror((int)os_error);
+	else if (tells_password(t, text))
+		text = curl_easy_strerror(code);
 	text_sanitize(detail, size, text, strlen(text));
 }
 

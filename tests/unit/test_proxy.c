@@ -197,6 +197,38 @@ static void a_proxy_whose_name_isnt_known_is_named(void **state)
 	world_close(&w);
 }
 
+/* curl tells the whole URL of a proxy with which it can't do anything. */
+static void no_password_of_a_proxy_is_told(void **state)
+{
+	static const char *const urls[] = {
+		"http://me:s3c/r3t@proxy.example.org:3128",
+		"me:s3c/r3t@proxy.example.org:3128",
+		"http://me:s3c/r3t@proxy.example.org:none",
+		"sock5://me:s3cr3t@proxy.example.org",
+		"sock5://me:s3cr3t"
+		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+		"@proxy.example.org",
+	};
+	int status = 200;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(urls); i++) {
+		const struct world_options o = { .url = "http://127.0.0.1:1", .http_proxy = urls[i], .attempts = 1 };
+		struct outcome got;
+		struct world w;
+
+		world_open(&w, refuse, &status, &o);
+		world_get(&w, "key", 0, 10, &got);
+		assert_outcome(&got, got.err, "s3://bucket/key");
+		assert_int_not_equal(got.err, 0);
+		if (strstr(got.why, "s3c") || strstr(got.why, "me:"))
+			fail_msg("%s", got.why);
+		world_close(&w);
+	}
+}
+
 /* A proxy that answers as the store would. */
 static bool serve(struct fake_request *q, void *arg)
 {
@@ -234,6 +266,7 @@ int main(void)
 		cmocka_unit_test(a_proxy_that_refuses_is_named),
 		cmocka_unit_test(a_proxy_that_isnt_there_is_named),
 		cmocka_unit_test(a_proxy_whose_name_isnt_known_is_named),
+		cmocka_unit_test(no_password_of_a_proxy_is_told),
 		cmocka_unit_test(a_name_is_looked_up_for_the_proxy_and_stores_keep_their_own_errors),
 	};
 
