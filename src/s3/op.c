@@ -280,9 +280,11 @@ static void log_attempt(const struct op *op, enum http_result result)
 static void on_done(struct http_request *r, enum http_result result)
 {
 	struct op *op = from_http(r);
+	/* What comes through a tunnel only the store can have said. */
+	const bool is_tunnel = op->client->endpoint.https;
 	struct verdict_input in = { .op = op->kind->op, .result = result, .reply = &r->reply,
 	                            .text = r->text.data, .text_len = r->text.len,
-	                            .refused = op->refused, .proxy = r->proxy };
+	                            .refused = op->refused, .proxy = is_tunnel ? NULL : r->proxy };
 
 	log_attempt(op, result);
 	if (op->kind->ended)

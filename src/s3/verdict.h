@@ -71,7 +71,7 @@ struct verdict_input {
 	enum verdict_op op;
 	enum http_result result;
 	const struct http_reply *reply;
-	const char *proxy;           /* through which it came; NULL: none */
+	const char *proxy;           /* which may have answered itself; NULL: none */
 	const char *text;            /* body, unless it went elsewhere */
 	size_t text_len;
 	enum cause refused;          /* with HTTP_REFUSED: what verdict_range said */

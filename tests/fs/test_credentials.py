@@ -207,6 +207,21 @@ def test_tls_through_a_proxy(ads, proxy, mounted):
         tunnel.stop()
 
 
+def test_what_comes_through_a_tunnel_is_the_stores_own(ads, proxy, mounted):
+    tunnel = Tunnel()
+    try:
+        mount = mounted(ads.source, {"endpoint_url": proxy.tls_endpoint}, env=proxy.environment() | {
+            "AWS_CA_BUNDLE": str(proxy.certificate), "https_proxy": tunnel.url})
+        os.stat(mount / "raw/README")
+        proxy.rule(kind="GET", action="status", status=403, code="")
+        assert errno_of(read_bytes, mount / "raw/README") == errno.EACCES
+        assert b"access denied" in os.getxattr(mount / "raw/README", "user.s3samplefs.error")
+        mount.stop()
+    finally:
+        proxy.clear()
+        tunnel.stop()
+
+
 def test_a_proxy_that_isnt_there_is_named_at_the_mount(ads, unmounted):
     env = ads.server.environment() | {"http_proxy": "http://me:hush@127.0.0.1:1"}
     status, said = unmounted(ads.source, ads.server.options() | {"max_attempts": 1}, env=env).refuse()
