@@ -40,6 +40,7 @@ struct http {
 	struct request_list resolving;
 	struct request_list running;
 	struct breaker breaker;
+	struct http_request *probe; /* breaker.probing; NULL: none is under way */
 	uint64_t answered_ms;      /* when a request was last answered; 0: never yet */
 	enum http_result failure;  /* the last */
 	bool turn_away;            /* all who wait in line */
@@ -95,22 +96,42 @@ static struct request_list *list_of(struct http *h, const struct http_request *r
 	}
 }
 
-/* What the end of a request that was sent says of the server. A gateway that can't reach
- * it is as good as no answer; one that limits our rate is alive. True: who waits in line
- * needn't any more. */
+/* A gateway that can't reach the server is as good as no answer; one that limits our rate is
+ * alive. */
+static bool is_answer(const struct http_reply *reply)
+{
+	return reply->status > 0 && reply->status != 502 && reply->status != 504;
+}
+
+static void end_probe(struct http *h)
+{
+	h->probe = NULL;
+	h->breaker.probing = false;
+}
+
+/* A probe's headers are answer enough: its body may be long. */
+static void hear_probe(struct http *h)
+{
+	if (h->probe && h->probe->state == HTTP_RUNNING && transfer_has_headers(h->probe->transfer) &&
+	    is_answer(&h->probe->reply)) {
+		breaker_answered(&h->breaker, clock_ms());
+		end_probe(h);
+	}
+}
+
+/* What the end of a request that was sent says of the server. True: who waits in line needn't
+ * any more. */
 static bool learn(struct http *h, struct http_request *r, enum http_result result)
 {
 	const uint64_t now = clock_ms();
-	const int status = r->reply.status;
 
 	if (r->is_aside)
 		return false;
-	if (r->is_probe)
-		h->breaker.probing = false;
-	r->is_probe = false;
+	if (h->probe == r)
+		end_probe(h);
 	if (result == HTTP_CANCELED || result == HTTP_NOMEM || result == HTTP_CERT)
 		return false;
-	if (status > 0 && status != 502 && status != 504)
+	if (is_answer(&r->reply))
 		breaker_answered(&h->breaker, now);
 	else
 		breaker_failed(&h->breaker, r->asked_ms, now);
@@ -239,8 +260,10 @@ static void serve(struct http *h, struct http_request *r)
 	TAILQ_INSERT_TAIL(&h->resolving, r, link);
 	r->state = HTTP_RESOLVING;
 	r->asked_ms = clock_ms();
-	r->is_probe = h->breaker.down && !r->is_aside;
-	h->breaker.probing |= r->is_probe;
+	if (h->breaker.down && !r->is_aside) {
+		h->breaker.probing = true;
+		h->probe = r;
+	}
 	if (r->deadline_ms == 0)
 		r->deadline_ms = r->asked_ms + h->timeout_ms;
 	if (r->prio == HTTP_AHEAD)
@@ -455,6 +478,7 @@ static void *http_main(void *arg)
 
 		/* What has come is heard before anything is called late. */
 		transfers_run(h->transfers, on_ended, h);
+		hear_probe(h);
 		forgive_standstill(h, 0);
 		fire_due(h);
 		advance_resolving(h);

@@ -11,7 +11,7 @@
  * answered: once nothing has been for timeout_ms, all who wait have waited too long. A
  * transfer so slow that it would miss its deadline counts as stalled. Once nothing but
  * failures has come for timeout_ms the server counts as down (breaker.h): requests fail
- * within a second, but for one at a time, whose success ends it. Time in which
+ * within a second, but for one at a time, whose headers end it. Time in which
  * the thread itself stood still counts for none of this. Redirects are not followed,
  * HTTP/1.1 is spoken, certificates are always verified. */
 #ifndef S3SAMPLEFS_NET_HTTP_H
@@ -121,7 +121,6 @@ struct http_request {
 	struct timer timer;
 	struct transfer *transfer;   /* held while resolving and running */
 	uint64_t queued_ms;          /* when it got in line */
-	bool is_probe;               /* whether the server is still down */
 	uint64_t asked_ms;           /* when it began to resolve */
 	enum { HTTP_IDLE, HTTP_DELAYED, HTTP_QUEUED, HTTP_RESOLVING, HTTP_RUNNING } state;
 };

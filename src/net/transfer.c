@@ -432,6 +432,11 @@ uint64_t transfer_progress_ms(const struct transfer *t)
 	return t->progress_ms;
 }
 
+bool transfer_has_headers(const struct transfer *t)
+{
+	return t->headers_done;
+}
+
 bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_ms)
 {
 	const uint64_t now = clock_ms();

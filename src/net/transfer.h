@@ -37,6 +37,9 @@ int transfer_start(struct transfer *t, const char *addresses);
  * 0 while it connects. */
 uint64_t transfer_progress_ms(const struct transfer *t);
 
+/* Whether those of its reply are all there. */
+bool transfer_has_headers(const struct transfer *t);
+
 /* Whether, since this was last asked and at least window_ms long, so little came that the
  * rest won't be there by the deadline. */
 bool transfer_is_slow(struct transfer *t, uint64_t window_ms, uint64_t deadline_ms);

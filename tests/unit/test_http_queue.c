@@ -256,6 +256,48 @@ static void a_store_that_is_back_is_asked_by_all_again(void **state)
 	pending_done(&p);
 }
 
+/* Two that are never answered, then one whose body takes as long as it is listened to. */
+static bool answer_at_length(struct fake_request *q, void *arg)
+{
+	struct pollfd hangup = { .fd = q->fd, .events = POLLRDHUP };
+	uint64_t first = 0;
+	uint64_t last;
+
+	(void)arg;
+	if (q->number <= 2)
+		fake_hold(q);
+	if (!world_range(q, &first, &last) || first != 700)
+		return world_serve(q);
+	fake_send(q, "HTTP/1.1 206 P\r\nETag: \"" WORLD_ETAG "\"\r\nContent-Range: bytes %u-%u/%u\r\n"
+	          "Transfer-Encoding: chunked\r\n\r\n", (unsigned)first, (unsigned)last, WORLD_SIZE);
+	while (poll(&hangup, 1, 5) == 0 && fake_send(q, "1\r\na\r\n" "20\r\n%032d\r\n", 0))
+		;
+	return false;
+}
+
+static void the_first_byte_of_an_answer_ends_it(void **state)
+{
+	const struct world_options four = { .connections = 4, .timeout_ms = 2000, .attempts = 2 };
+	struct outcome o;
+	struct pending p;
+	struct world w;
+
+	(void)state;
+	pending_init(&p);
+	world_open(&w, answer_at_length, NULL, &four);
+	/* Both attempts stall, which takes as long as timeout. */
+	world_get(&w, "key", 0, 1, &o);
+	assert_int_not_equal(o.err, 0);
+	/* This is the probe. */
+	pending_get(&p, &w, 700, 90000, false);
+	while (fake_requests(w.server) < 3)
+		sched_yield();
+	world_get(&w, "key", 1, 1, &o);
+	assert_whole(&o, 1);
+	world_close(&w);
+	pending_done(&p);
+}
+
 static void a_store_that_is_down_is_told(void **state)
 {
 	const struct world_options two = { .connections = 2, .timeout_ms = 1000, .attempts = 1 };
@@ -500,6 +542,7 @@ int main(void)
 		cmocka_unit_test(who_waits_in_line_at_a_dead_store_waits_no_longer_than_others),
 		cmocka_unit_test(while_the_store_is_down_one_at_a_time_asks),
 		cmocka_unit_test(a_store_that_is_back_is_asked_by_all_again),
+		cmocka_unit_test(the_first_byte_of_an_answer_ends_it),
 		cmocka_unit_test(a_store_that_is_down_is_told),
 		cmocka_unit_test(who_stood_still_has_missed_nothing),
 		cmocka_unit_test(a_name_is_looked_up),
