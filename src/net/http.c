@@ -42,7 +42,8 @@ struct http {
 	struct breaker breaker;
 	struct http_request *probe; /* breaker.probing; NULL: none is under way */
 	uint64_t answered_ms;      /* when a request was last answered; 0: never yet */
-	enum http_result failure;  /* the last */
+	const char *failure;       /* the last, for a sentence */
+	const char *failed_proxy;  /* whose it was; NULL: the server's */
 	bool turn_away;            /* all who wait in line */
 	uint64_t looked_ms;        /* at the clock, to see whether we stood still */
 	unsigned ahead;            /* transfers held by HTTP_AHEAD */
@@ -119,6 +120,14 @@ static void hear_probe(struct http *h)
 	}
 }
 
+static void note_failure(struct http *h, const struct http_request *r, enum http_result result)
+{
+	const bool unreached = result == HTTP_RESOLVE || result == HTTP_NO_HOST || result == HTTP_CONNECT;
+
+	h->failure = result == HTTP_OK ? "a gateway cannot reach it" : http_result_text(result);
+	h->failed_proxy = unreached ? r->proxy : NULL;
+}
+
 /* What the end of a request that was sent says of the server. True: who waits in line needn't
  * any more. */
 static bool learn(struct http *h, struct http_request *r, enum http_result result)
@@ -139,7 +148,7 @@ static bool learn(struct http *h, struct http_request *r, enum http_result resul
 	if (!h->breaker.failing_ms && result != HTTP_STALL && result != HTTP_DEADLINE)
 		h->answered_ms = now;
 	else
-		h->failure = result;
+		note_failure(h, r, result);
 	return h->breaker.down;
 }
 
@@ -290,7 +299,8 @@ static void turn_away(struct http *h, struct http_request *r)
 		return;
 	}
 	snprintf(r->reply.detail, sizeof(r->reply.detail), "for %llu s (%s); one request at a time still asks",
-	         (unsigned long long)(clock_ms() - since) / 1000, http_result_text(h->failure));
+	         (unsigned long long)(clock_ms() - since) / 1000, h->failure);
+	r->proxy = h->failed_proxy;
 	finish(h, r, HTTP_DOWN);
 }
 

@@ -112,7 +112,8 @@ struct http_request {
 
 	/* Results. */
 	struct http_reply reply;
-	const char *proxy;       /* through which it went, for a person; NULL: none. http's */
+	const char *proxy;       /* through which it went, for a person; NULL: none. http's. With
+	                          * HTTP_DOWN: that can't be reached */
 	size_t into_len;
 	struct buf text;         /* the caller calls buf_done */
 

@@ -78,7 +78,7 @@ static void explain_unreachable(char *why, const struct verdict *v, const struct
                                 const char *subject, const char *facts)
 {
 	bool is_proxys = about->proxy && (v->result == HTTP_RESOLVE || v->result == HTTP_NO_HOST ||
-	                                  v->result == HTTP_CONNECT);
+	                                  v->result == HTTP_CONNECT || v->result == HTTP_DOWN);
 	bool virtual_host = !about->endpoint->path_style && !about->endpoint->aws;
 	struct target t;
 

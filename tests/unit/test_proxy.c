@@ -197,6 +197,56 @@ static void a_proxy_whose_name_isnt_known_is_named(void **state)
 	world_close(&w);
 }
 
+/* Gets twenty at a time until one isn't sent any more. */
+static void get_until_down(struct world *w, struct outcome *ret)
+{
+	struct pending p;
+
+	for (bool down = false; !down; down = strstr(ret->why, "no answer: for ")) {
+		pending_init(&p);
+		for (unsigned i = 0; i < 20; i++)
+			pending_get(&p, w, i, 1, false);
+		pending_wait(&p, 20);
+		assert_int_equal(p.failed, 20);
+		*ret = p.last;
+		pending_done(&p);
+	}
+}
+
+static void an_outage_of_the_proxy_is_told_as_such(void **state)
+{
+	int status = 200;
+	struct fake_http *server = fake_http_start(refuse, &status);
+	char proxy[64];
+	struct world_options o = { .url = "http://store.example.org", .http_proxy = proxy, .attempts = 1,
+	                           .connections = 1, .timeout_ms = 500 };
+	struct outcome got;
+	struct world w;
+
+	(void)state;
+	snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", fake_http_port(server));
+	fake_http_stop(server);
+	world_open(&w, refuse, &status, &o);
+	get_until_down(&w, &got);
+	assert_outcome(&got, -EIO, ": the proxy http://127.0.0.1:");
+	assert_outcome(&got, -EIO, "(cannot connect)");
+	world_close(&w);
+}
+
+static void an_outage_behind_a_gateway_is_told_as_such(void **state)
+{
+	const struct world_options o = { .attempts = 1, .connections = 1, .timeout_ms = 500 };
+	int status = 502;
+	struct outcome got;
+	struct world w;
+
+	(void)state;
+	world_open(&w, refuse, &status, &o);
+	get_until_down(&w, &got);
+	assert_outcome(&got, -EIO, "(a gateway cannot reach it)");
+	world_close(&w);
+}
+
 /* curl tells the whole URL of a proxy with which it can't do anything. */
 static void no_password_of_a_proxy_is_told(void **state)
 {
@@ -266,6 +316,8 @@ int main(void)
 		cmocka_unit_test(a_proxy_that_refuses_is_named),
 		cmocka_unit_test(a_proxy_that_isnt_there_is_named),
 		cmocka_unit_test(a_proxy_whose_name_isnt_known_is_named),
+		cmocka_unit_test(an_outage_of_the_proxy_is_told_as_such),
+		cmocka_unit_test(an_outage_behind_a_gateway_is_told_as_such),
 		cmocka_unit_test(no_password_of_a_proxy_is_told),
 		cmocka_unit_test(a_name_is_looked_up_for_the_proxy_and_stores_keep_their_own_errors),
 	};
