@@ -1,6 +1,8 @@
 """What a failing store looks like to a reader; the error table of the manual, row by row."""
 import errno
 import os
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -207,6 +209,24 @@ def test_no_first_byte_before_the_deadline_is_etimedout(bucket, proxy, mounted):
         reader = Reader(errno_of, read_bytes, mount / "raw/x")
         gate.until_held(1)
         assert reader.finish() == errno.ETIMEDOUT
+
+
+def test_a_daemon_that_was_stopped_for_longer_than_the_deadline_has_missed_nothing(bucket, proxy, mounted):
+    bucket.put("x", b"1")
+    mount = mounted(bucket, QUICK | {"max_attempts": 1}, server=proxy)
+    os.stat(mount / "raw/x")
+    with proxy.gate(kind="GET") as gate:
+        reader = Reader(errno_of, read_bytes, mount / "raw/x")
+        gate.until_held(1)
+        os.kill(mount.pid, signal.SIGSTOP)
+        try:
+            end = time.monotonic() + 5
+            gate.release()
+            proxy.settle()
+            until(lambda: time.monotonic() > end, "the deadline's end")
+        finally:
+            os.kill(mount.pid, signal.SIGCONT)
+        assert reader.finish() is None
 
 
 def test_many_readers_of_a_dead_store_wait_one_deadline_and_no_queue(ads, proxy, tmp_path, mounted):
