@@ -1,5 +1,6 @@
 #include "base/heap.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #ifdef __GLIBC__
@@ -11,6 +12,8 @@ void heap_init(void)
 #ifdef __GLIBC__
 	/* Saying it keeps it. */
 	mallopt(M_MMAP_THRESHOLD, (int)HEAP_MAPPED);
+	/* Beyond 65536 of them, its default, they would be cut from the heap again. */
+	mallopt(M_MMAP_MAX, INT_MAX);
 #endif
 }
 

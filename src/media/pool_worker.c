@@ -190,6 +190,8 @@ static void lose_killed(struct pool_worker *w)
 	struct pool_job *job = run->job;
 	char why[WHY_MAX];
 
+	/* Who has spoken of the job has read it: what it left unread was bytes. */
+	run->unread = run->unread && !run->spoken;
 	job->killed_alone += !run->unread && !run->shared;
 	if (run->store_err || atomic_load(&job->dropped)) {
 		pool_worker_finish(w, -ECANCELED, POOL_DROPPED_WHY, NULL);

@@ -27,6 +27,7 @@ static const char *const kept_variables[] = {
 /* Above all descriptors the child is to have, so that moving one can't
  * overwrite another. */
 #define FD_TEMPORARY 16
+#define STACK_MAX ((rlim_t)8 << 20)    /* bytes; what Linux gives by default */
 
 /* All that the child needs, made before it exists: between vfork and exec it
  * shares our memory and may call async-signal-safe functions only. */
@@ -82,8 +83,18 @@ static int child_reset_signals(void)
 static int child_limit(const struct plan *plan)
 {
 	struct rlimit core = { 0, 0 }, data = { plan->memory, plan->memory };
+	struct rlimit stack;
 
 	if (setrlimit(RLIMIT_CORE, &core) < 0)
+		return -1;
+	/* RLIMIT_DATA doesn't count it, and "ulimit -s unlimited" is common. */
+	if (getrlimit(RLIMIT_STACK, &stack) < 0)
+		return -1;
+	if (stack.rlim_cur > STACK_MAX)
+		stack.rlim_cur = STACK_MAX;
+	if (stack.rlim_max > STACK_MAX)
+		stack.rlim_max = STACK_MAX;
+	if (plan->memory && setrlimit(RLIMIT_STACK, &stack) < 0)
 		return -1;
 	if (plan->memory && setrlimit(RLIMIT_DATA, &data) < 0)
 		return -1;

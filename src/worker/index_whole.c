@@ -31,12 +31,16 @@ static bool is_never_shown(enum AVCodecID id, const AVPacket *pkt)
 	       (id == AV_CODEC_ID_THEORA && (pkt->data[0] & 0x80));
 }
 
-/* Do other codec parameters come with it than the stream began with? */
+/* Do other codec parameters come with it than the stream began with? A palette counts, the
+ * first one too: a demuxer that seeks past the packet with it never tells it again. */
 static bool has_new_params(const AVCodecParameters *par, const AVPacket *pkt)
 {
 	size_t size = 0;
-	const uint8_t *data = av_packet_get_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, &size);
+	const uint8_t *data;
 
+	if (av_packet_get_side_data(pkt, AV_PKT_DATA_PALETTE, NULL))
+		return true;
+	data = av_packet_get_side_data(pkt, AV_PKT_DATA_NEW_EXTRADATA, &size);
 	return data && size && ((size_t)par->extradata_size != size ||
 	                        memcmp(par->extradata, data, size) != 0);
 }

@@ -181,6 +181,9 @@ static void run(const struct request *q, int socket, const uint8_t *window, serv
 	int err;
 
 	avlog_clear();
+	/* What an open decoder holds would be missing for a job that doesn't go on with it. */
+	if (q->job.kind != PROTO_FRAMES || !q->job.session)
+		job_frames_reset();
 	err = open_io(q, socket, window, &io, done->why);
 	if (!err) {
 		err = do_job(&q->job, &io, done);

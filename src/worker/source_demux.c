@@ -130,6 +130,7 @@ static int open_format(struct demux_source *d, const struct request_frames *r, c
 
 	demux_close(&d->format);
 	d->next = NOWHERE;
+	d->has_palette = false;
 	free(d->extradata);
 	d->extradata = NULL;
 	err = demux_open(d->in, d->extension, r->container, 0, &d->format, why);
@@ -248,16 +249,18 @@ static int demux_read(struct source *s, const struct request_frames *r, uint32_t
                       AVPacket *packet, char *why)
 {
 	struct demux_source *d = (struct demux_source *)s;
+	bool begins = i == r->head->first_packet;   /* a new decoder may have to be told all of it */
 	int err = d->next == i && d->format ? read_next(d, r, i, packet, why) : 1;
 
 	if (err == 1) {
+		begins = true;
 		err = r->head->table_flags & TABLE_NEW_PARAMS ? walk(d, r, i, packet, why)
 		                                              : locate(d, r, i, packet, why);
-		if (!err)
-			err = give_palette(d, packet, why);
-		if (!err)
-			err = give_extradata(d, packet, why);
 	}
+	if (!err && begins)
+		err = give_palette(d, packet, why);
+	if (!err && begins)
+		err = give_extradata(d, packet, why);
 	d->next = err ? NOWHERE : i + 1;
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -287,6 +288,16 @@ static void say_spoilt_done(const struct child *c)
 	say(&m, sizeof(m));
 }
 
+static void hang_up_unread(void)
+{
+	struct pollfd socket = { .fd = PROTO_FD_SOCKET, .events = POLLIN };
+
+	say_want(0, 1, 0);
+	poll(&socket, 1, -1);
+	close(PROTO_FD_SOCKET);
+	hang();
+}
+
 static void say_bad_want(const struct child *c)
 {
 	uint64_t size = c->job.object_size;
@@ -375,6 +386,9 @@ static void do_mfcc(struct child *c)
 	case ACT_HANG_UP:
 		close(PROTO_FD_SOCKET);
 		hang();
+		return;
+	case ACT_HANG_UP_UNREAD:
+		hang_up_unread();
 		return;
 	case ACT_BOMB:
 		allocate_all();

@@ -32,6 +32,7 @@ enum child_act {
 	ACT_EXIT,                /* status 1 */
 	ACT_HANG,
 	ACT_HANG_UP,             /* closes the socket and stays */
+	ACT_HANG_UP_UNREAD,      /* the same, with bytes that it asked for left in it */
 	ACT_BOMB,                /* allocates until nothing is left, then aborts */
 	ACT_UNKNOWN_TYPE,
 	ACT_SHORT,

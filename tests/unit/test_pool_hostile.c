@@ -43,6 +43,7 @@ static const struct misdeed misdeeds[] = {
 	{ ACT_CRASH_AT_ONCE, -EBADMSG, "the decoder process crashed (SIGSEGV)", 2 },
 	{ ACT_EXIT, -EBADMSG, "the decoder process ended with status 1", 1 },
 	{ ACT_HANG_UP, -ENOMEM, "the decoder process was killed", 2 },
+	{ ACT_HANG_UP_UNREAD, -ENOMEM, "the decoder process was killed", 2 },
 	{ ACT_UNKNOWN_TYPE, -EBADMSG, "sent something that is no message", 1 },
 	{ ACT_SHORT, -EBADMSG, "sent something that is no message", 1 },
 	{ ACT_EMPTY, -EBADMSG, "sent something that is no message", 1 },

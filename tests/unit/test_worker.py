@@ -25,7 +25,8 @@ from worker_driver import (CONTIGUOUS, CROP, EBADMSG, EIO, HIDDEN, INTRA_ONLY, K
 # Where swscale's versions differ (newer ones also convert interlaced frames field by
 # field): compared with the installed ffmpeg, which is of the same version as the
 # worker, instead of PyAV's own.
-BY_FFMPEG = {"palette.avi", "interlaced.mp4", "ten_bit.mp4", "odd_size.mp4", "odd_size.webm", "odd_size.avi", "prores.mov"}
+BY_FFMPEG = {"palette.avi", "palettes.avi", "palettes_no_index.avi",
+             "interlaced.mp4", "ten_bit.mp4", "odd_size.mp4", "odd_size.webm", "odd_size.avi", "prores.mov"}
 
 
 @pytest.fixture(scope="session")

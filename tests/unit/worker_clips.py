@@ -57,6 +57,16 @@ def open_gop(pyramid):
     return f"keyint=12:open-gop=1:bframes=3:b-pyramid={pyramid}:scenecut=0"
 
 
+class WithoutIndex:
+    """An AVI that a recorder didn't come to finish."""
+    def __init__(self, clip):
+        self.clip = clip
+
+    def make(self, folder, path):
+        data = make(folder, self.clip, ALL_CLIPS).read_bytes()
+        path.write_bytes(data[:data.rindex(b"idx1")])
+
+
 # name -> ffmpeg's arguments, where a name may be an input of a later one, or an object with make(folder, path)
 CLIPS = {
     "moovlast.mp4": made(*X264),
@@ -108,6 +118,10 @@ CLIPS = {
     "wide.mp4": made("-vf", "scale=1000:202", *X264),
     "tall.mp4": made("-vf", "scale=202:600", *X264),
     "palette.avi": made("-vf", "scale=100:60", "-c:v", "rawvideo", "-pix_fmt", "pal8", sound=False),
+    # Another palette with each frame, which comes in a packet of its own.
+    "palettes.avi": made("-vf", "scale=100:60,split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1",
+                         "-c:v", "rawvideo", "-pix_fmt", "pal8", sound=False),
+    "palettes_no_index.avi": WithoutIndex("palettes.avi"),
     "even_size.mp4": made("-vf", "scale=330:186", *X264),
     "odd_size.mp4": made("-vf", "scale=333:187", "-c:v", "libx264", "-pix_fmt", "yuv444p", "-g", "12", "-c:a", "aac"),
     "odd_size.webm": made("-vf", "scale=333:187", *VP9),
@@ -180,7 +194,7 @@ def make(folder, name, clips):
     path = folder / name
     if not path.exists():
         args = clips[name]
-        if isinstance(args, (Edited, FieldCoded, Joined)):
+        if hasattr(args, "make"):
             args.make(folder, path)
             return path
         for a in args:
