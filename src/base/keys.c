@@ -89,13 +89,6 @@ static int no_such_key(const struct keys *keys, unsigned where, const char *name
 
 /* ---- setting ---------------------------------------------------------------- */
 
-static void free_list(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		free(list[i]);
-	free(list);
-}
-
 static int set_string(const struct key *k, void *at, const char *value)
 {
 	char *copy = NULL;
@@ -147,7 +140,7 @@ static int split_list(const struct key *k, const char *value, char ***ret_list)
 	return 0;
 
 fail:
-	free_list(list);
+	text_list_free(list);
 	return err;
 }
 
@@ -158,7 +151,7 @@ static int set_list(const struct key *k, void *at, const char *value)
 
 	if (err)
 		return err;
-	free_list(*(char ***)at);
+	text_list_free(*(char ***)at);
 	*(char ***)at = list;
 	return 0;
 }
@@ -282,24 +275,6 @@ int keys_set(const struct keys *keys, unsigned where, void *obj, const char *key
 
 /* ---- ownership -------------------------------------------------------------- */
 
-static char **dup_list(char *const *list)
-{
-	char **copy;
-	size_t n = 0;
-
-	while (list[n])
-		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++) {
-		copy[i] = strdup(list[i]);
-		if (!copy[i]) {
-			free_list(copy);
-			return NULL;
-		}
-	}
-	return copy;
-}
-
 /* Makes dst's strings and lists NULL without freeing: they are src's. */
 static void disown(const struct keys *keys, void *dst)
 {
@@ -325,7 +300,7 @@ int keys_dup(const struct keys *keys, void *dst, const void *src)
 		} else if (k->kind == KEY_LIST) {
 			char *const *list = *(char **const *)field_const(src, k);
 
-			failed = list && !(*(char ***)field(dst, k) = dup_list(list));
+			failed = list && !(*(char ***)field(dst, k) = text_list_dup(list));
 		}
 		if (failed) {
 			keys_done(keys, dst);
@@ -341,7 +316,7 @@ void keys_done(const struct keys *keys, void *obj)
 		if (keys->key[i].kind == KEY_STRING)
 			free(*(char **)field(obj, &keys->key[i]));
 		else if (keys->key[i].kind == KEY_LIST)
-			free_list(*(char ***)field(obj, &keys->key[i]));
+			text_list_free(*(char ***)field(obj, &keys->key[i]));
 	}
 	disown(keys, obj);
 }

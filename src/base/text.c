@@ -353,3 +353,28 @@ uint64_t clock_ms(void)
 {
 	return clock_ns() / 1000000;
 }
+
+void text_list_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+char **text_list_dup(char *const *list)
+{
+	char **copy;
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = strdup(list[i]);
+		if (!copy[i]) {
+			text_list_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}

@@ -59,4 +59,9 @@ char *text_absolute_path(const char *base, const char *path);
 uint64_t clock_ms(void);
 uint64_t clock_ns(void);
 
+/* A list of strings that ends with NULL, all of it the caller's: its copy, an empty one for NULL;
+ * NULL when out of memory. text_list_free takes NULL. */
+char **text_list_dup(char *const *list);
+void text_list_free(char **list);
+
 #endif

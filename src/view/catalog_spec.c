@@ -4,38 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_list(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		free(list[i]);
-	free(list);
-}
-
-/* An empty one for NULL. */
-static char **copy_list(char *const *list)
-{
-	char **copy;
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++) {
-		copy[i] = strdup(list[i]);
-		if (!copy[i]) {
-			free_list(copy);
-			return NULL;
-		}
-	}
-	return copy;
-}
+#include "base/text.h"
 
 int catalog_spec_copy(struct catalog_spec *dst, const struct catalog_spec *src)
 {
 	*dst = (struct catalog_spec){
-		.match = copy_list(src->match),
-		.audio_match = copy_list(src->audio_match),
-		.split_names = copy_list(src->split_names),
+		.match = text_list_dup(src->match),
+		.audio_match = text_list_dup(src->audio_match),
+		.split_names = text_list_dup(src->split_names),
 		.path = src->path ? strdup(src->path) : NULL,
 		.audio = src->audio ? strdup(src->audio) : NULL,
 		.hidden = src->hidden,
@@ -49,9 +25,9 @@ int catalog_spec_copy(struct catalog_spec *dst, const struct catalog_spec *src)
 
 void catalog_spec_done(struct catalog_spec *s)
 {
-	free_list(s->match);
-	free_list(s->audio_match);
-	free_list(s->split_names);
+	text_list_free(s->match);
+	text_list_free(s->audio_match);
+	text_list_free(s->split_names);
 	free(s->path);
 	free(s->audio);
 	*s = (struct catalog_spec){ 0 };
